@@ -1,0 +1,11 @@
+//! The pure core: names, refs, the lifecycle table, rights, the ledger's records and the texts of commits.
+//!
+//! Never here: I/O, git, HTTP, Kubernetes types, the clock, the environment. Everything is a value or a function of values.
+
+pub mod names;
+pub mod oid;
+pub mod policy;
+pub mod ref_plan;
+pub mod refs;
+pub mod refusal;
+pub mod timestamp;

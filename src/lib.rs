@@ -1,0 +1,3 @@
+//! Stoop.
+
+pub mod domain;
