@@ -1,3 +1,6 @@
 //! Stoop.
 
+pub mod commands;
 pub mod domain;
+pub mod index;
+pub mod krm;

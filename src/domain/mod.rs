@@ -2,8 +2,11 @@
 //!
 //! Never here: I/O, git, HTTP, Kubernetes types, the clock, the environment. Everything is a value or a function of values.
 
+pub mod ledger;
+pub mod lifecycle;
 pub mod names;
 pub mod oid;
+pub mod package;
 pub mod policy;
 pub mod ref_plan;
 pub mod refs;

@@ -1,0 +1,5 @@
+//! The verbs: what the doors ask for, decided by the table and the rules, planned, then applied.
+//!
+//! Never here: HTTP, the hook socket, and texts of one door only.
+
+pub mod request;
