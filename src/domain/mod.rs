@@ -1,7 +1,10 @@
-//! The pure core: names, refs, the lifecycle table, rights, the ledger's records and the texts of commits.
+//! The pure core: names, refs, the lifecycle table, rights, the ledger's records, the rules and the texts of commits.
 //!
 //! Never here: I/O, git, HTTP, Kubernetes types, the clock, the environment. Everything is a value or a function of values.
 
+pub mod annotation;
+pub mod change;
+pub mod evidence;
 pub mod ledger;
 pub mod lifecycle;
 pub mod names;
