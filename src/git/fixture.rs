@@ -47,7 +47,12 @@ impl Repo {
 
     /// Feeds `input` to git and gives its output.
     pub(super) fn git_with(&self, args: &[&str], input: &[u8]) -> String {
-        let mut child = command(&self.path, args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git runs");
+        Self::feed(&self.path, args, input)
+    }
+
+    /// The same in any directory.
+    pub(super) fn feed(path: &Path, args: &[&str], input: &[u8]) -> String {
+        let mut child = command(path, args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git runs");
         child.stdin.take().expect("piped").write_all(input).expect("written");
         let output = child.wait_with_output().expect("git ends");
         assert!(output.status.success(), "git {args:?}");

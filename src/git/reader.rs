@@ -88,6 +88,11 @@ impl Reader {
         self.overlay.is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn overlay_path(&self) -> Option<&Path> {
+        self.overlay.as_ref().map(tempfile::TempDir::path)
+    }
+
     pub(super) fn gix(&self) -> &gix::Repository {
         &self.repository
     }
