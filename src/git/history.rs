@@ -1,0 +1,179 @@
+//! Walking history: merge bases, ancestry, the commits of one line that another does not have.
+//!
+//! Never here: judging what the commits did; and trusting their dates further than git does.
+
+use std::collections::{BinaryHeap, HashMap};
+
+use super::error::GitError;
+use super::reader::{Commit, Reader, ours};
+use crate::domain::oid::ObjectId;
+
+/// How many commits are still looked at after the answer seems clear, because a commit's date may be wrong.
+const SLOP: usize = 64;
+
+impl Reader {
+    /// The best common ancestor of two commits; `None` when they have none. Of several, git's first.
+    pub fn merge_base(&self, a: ObjectId, b: ObjectId) -> Result<Option<ObjectId>, GitError> {
+        let doing = || format!("find the merge base of {a} and {b}");
+        let found = self.gix().merge_base(self.theirs(a)?, self.theirs(b)?);
+        Ok(found.map_err(|error| self.failed(doing(), &error))?.map(ours))
+    }
+
+    /// Whether `ancestor` is `of`, or one of its ancestors.
+    pub fn is_ancestor(&self, ancestor: ObjectId, of: ObjectId) -> Result<bool, GitError> {
+        Ok(ancestor == of || self.merge_base(ancestor, of)? == Some(ancestor))
+    }
+
+    /// A commit and all its ancestors, newest first by committer time, over all parents.
+    pub fn walk(&self, tip: ObjectId) -> Result<impl Iterator<Item = Result<Commit, GitError>> + '_, GitError> {
+        let order = gix::revision::walk::Sorting::ByCommitTime(Default::default());
+        let walk = self.gix().rev_walk([self.theirs(tip)?]).sorting(order).all();
+        let walk = walk.map_err(|error| self.failed(format!("walk the history of {tip}"), &error))?;
+        Ok(walk.map(move |next| {
+            let info = next.map_err(|error| self.failed(format!("walk the history of {tip}"), &error))?;
+            self.commit(ours(info.id))
+        }))
+    }
+
+    /// The commits that `tip` reaches and none of `hidden` does, newest first by committer time.
+    /// [`GitError::TooMany`] beyond `limit` commits.
+    ///
+    /// Dates that lie can make a commit appear here that a hidden one does reach, never the other way round.
+    pub fn commits_not_in(
+        &self,
+        tip: ObjectId,
+        hidden: &[ObjectId],
+        limit: usize,
+    ) -> Result<Vec<Commit>, GitError> {
+        let mut paint = Paint::new(self)?;
+        for id in hidden {
+            paint.add(*id, true)?;
+        }
+        paint.add(tip, false)?;
+        // What is found newer than anything hidden may turn out to be hidden after all, so some more than the limit is
+        // looked at before giving up.
+        let most = limit.saturating_add(limit).saturating_add(SLOP);
+        let mut slop = SLOP;
+        while paint.undecided > 0 || slop > 0 {
+            if paint.undecided == 0 {
+                slop -= 1;
+            }
+            if !paint.step()? {
+                break;
+            }
+            if paint.visible.len() > most && paint.still_visible().count() > most {
+                return Err(GitError::TooMany { what: "new commits", of: tip, limit });
+            }
+        }
+        let ids: Vec<ObjectId> = paint.still_visible().collect();
+        if ids.len() > limit {
+            return Err(GitError::TooMany { what: "new commits", of: tip, limit });
+        }
+        ids.into_iter().map(|id| self.commit(id)).collect()
+    }
+}
+
+/// What is known of one commit while two lines of history are told apart.
+struct Known {
+    parents: Vec<ObjectId>,
+    visible: bool,
+    hidden: bool,
+    expanded: bool,
+}
+
+/// Commits painted as reached from the tip (visible), from a hidden commit, or both.
+struct Paint<'r> {
+    reader: &'r Reader,
+    shallow: Vec<ObjectId>,
+    known: HashMap<ObjectId, Known>,
+    queue: BinaryHeap<(i64, ObjectId)>,
+    /// How many in the queue are not yet painted both ways.
+    undecided: usize,
+    /// Expanded while visible and not hidden, in that order.
+    visible: Vec<ObjectId>,
+}
+
+impl<'r> Paint<'r> {
+    fn new(reader: &'r Reader) -> Result<Self, GitError> {
+        let shallow = reader.gix().shallow_commits();
+        let shallow = shallow.map_err(|error| reader.failed("read the file shallow", &error))?;
+        let shallow = shallow.map_or_else(Vec::new, |commits| commits.iter().map(ours).collect());
+        Ok(Self {
+            reader,
+            shallow,
+            known: HashMap::new(),
+            queue: BinaryHeap::new(),
+            undecided: 0,
+            visible: Vec::new(),
+        })
+    }
+
+    fn still_visible(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.visible.iter().copied().filter(|id| self.known.get(id).is_some_and(|known| !known.hidden))
+    }
+
+    /// Paints a commit, and puts it into the queue when it is met for the first time.
+    fn add(&mut self, id: ObjectId, hidden: bool) -> Result<(), GitError> {
+        if self.known.contains_key(&id) {
+            if hidden {
+                self.hide(id);
+            } else {
+                self.show(id);
+            }
+            return Ok(());
+        }
+        let commit = self.reader.commit(id)?;
+        let parents = if self.shallow.contains(&id) { Vec::new() } else { commit.parents };
+        self.known.insert(id, Known { parents, visible: !hidden, hidden, expanded: false });
+        self.queue.push((commit.committer.seconds, id));
+        self.undecided += 1;
+        Ok(())
+    }
+
+    fn show(&mut self, id: ObjectId) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        if !known.visible {
+            known.visible = true;
+            if !known.expanded {
+                self.undecided -= 1;
+            }
+        }
+    }
+
+    /// Paints a commit hidden, and with it every ancestor that was already met.
+    fn hide(&mut self, id: ObjectId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let Some(known) = self.known.get_mut(&id).filter(|known| !known.hidden) else { continue };
+            known.hidden = true;
+            if known.expanded {
+                open.extend_from_slice(&known.parents);
+            } else {
+                self.undecided -= 1;
+            }
+        }
+    }
+
+    /// Takes the newest commit of the queue and paints its parents; false when the queue is empty.
+    fn step(&mut self) -> Result<bool, GitError> {
+        let Some((_, id)) = self.queue.pop() else { return Ok(false) };
+        let Some(known) = self.known.get_mut(&id) else { return Ok(true) };
+        known.expanded = true;
+        let (visible, hidden, parents) = (known.visible, known.hidden, known.parents.clone());
+        if !(visible && hidden) {
+            self.undecided -= 1;
+        }
+        if visible && !hidden {
+            self.visible.push(id);
+        }
+        for parent in parents {
+            if hidden {
+                self.add(parent, true)?;
+            }
+            if visible {
+                self.add(parent, false)?;
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,114 @@
+//! The ledger on disk: `refs/stoop/ledger`, a chain of commits whose tree holds one small file for each entry.
+//!
+//! An entry's key is 64 hexadecimal digits, its file `ab/<the other 62>`.
+//! Never here: what an entry says (`domain::ledger`), and deciding to write one.
+
+use super::error::GitError;
+use super::reader::{Person, Reader};
+use super::ref_transaction::{TransactError, transact};
+use super::store::Store;
+use super::trees::{Entry, Mode};
+use super::write::NewCommit;
+use crate::domain::oid::ObjectId;
+use crate::domain::ref_plan::RefEdit;
+use crate::domain::refs::RefName;
+
+/// The largest entry that is read or written, in bytes.
+const LARGEST_ENTRY: u64 = 1 << 20;
+
+/// Reads and writes the ledger of a repository.
+#[derive(Debug, Clone, Copy)]
+pub struct LedgerStore;
+
+impl LedgerStore {
+    /// The newest commit of the ledger; `None` before the first.
+    pub fn head(reader: &Reader) -> Result<Option<ObjectId>, GitError> {
+        reader.ref_target(&RefName::ledger())
+    }
+
+    /// All entries as they are now, sorted by key; none before the first commit.
+    pub fn read_all(reader: &Reader) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+        Self::head(reader)?.map_or(Ok(Vec::new()), |head| Self::read_at(reader, head))
+    }
+
+    /// All entries at one commit of the ledger, sorted by key. Files that are not named like an entry are logged and
+    /// left out.
+    pub fn read_at(reader: &Reader, commit: ObjectId) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+        let mut entries = Vec::new();
+        for Entry { name: first, mode, id } in reader.entries(reader.commit(commit)?.tree)? {
+            let below = if mode.is_none() && is_hex(&first, 2) { reader.entries(id)? } else { Vec::new() };
+            if below.is_empty() {
+                Self::warn(reader, &first);
+            }
+            for Entry { name: rest, mode, id } in below {
+                let key = [first.as_slice(), &rest].concat();
+                match String::from_utf8(key) {
+                    Ok(key) if mode == Some(Mode::Regular) && is_hex(&rest, 62) => {
+                        entries.push((key, reader.blob(id, LARGEST_ENTRY)?));
+                    }
+                    _ => Self::warn(reader, &rest),
+                }
+            }
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// Writes the commit that makes `edits` (`None` removes an entry) after `parent`, and returns it with the edit that
+    /// moves the ledger to it, to go into a transaction with others.
+    pub fn prepare(
+        reader: &Reader,
+        parent: Option<ObjectId>,
+        edits: &[(String, Option<Vec<u8>>)],
+        message: &str,
+        author: Person,
+    ) -> Result<(ObjectId, RefEdit), GitError> {
+        let base = parent.map(|parent| reader.commit(parent)).transpose()?.map(|commit| commit.tree);
+        let mut files = Vec::with_capacity(edits.len());
+        for (key, content) in edits {
+            if !is_hex(key.as_bytes(), 64) {
+                let why = "a key has 64 hexadecimal digits in lower case".to_owned();
+                return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
+            }
+            if content.as_ref().is_some_and(|content| content.len() as u64 > LARGEST_ENTRY) {
+                let why = format!("its entry has more than {LARGEST_ENTRY} bytes");
+                return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
+            }
+            let blob = content.as_ref().map(|content| reader.write_blob(content)).transpose()?;
+            files.push((format!("{}/{}", &key[..2], &key[2..]), blob));
+        }
+        let tree = reader.edit_tree(base, &files)?;
+        let parents: Vec<ObjectId> = parent.into_iter().collect();
+        let commit = NewCommit { tree, parents: &parents, committer: author.clone(), author, message };
+        let commit = reader.write_commit(&commit)?;
+        let edit = match parent {
+            Some(parent) => RefEdit::update(RefName::ledger(), parent, commit),
+            None => RefEdit::create(RefName::ledger(), commit),
+        };
+        Ok((commit, edit))
+    }
+
+    /// Makes `edits` as one commit after `parent` and moves the ledger to it; returns the new head.
+    /// [`TransactError::Moved`] when the ledger is no longer at `parent`.
+    pub fn append(
+        store: &Store,
+        reader: &Reader,
+        parent: Option<ObjectId>,
+        edits: &[(String, Option<Vec<u8>>)],
+        message: &str,
+        author: Person,
+    ) -> Result<ObjectId, TransactError> {
+        let (commit, edit) = Self::prepare(reader, parent, edits, message, author)?;
+        transact(store, &[edit], message.lines().next().unwrap_or("ledger"))?;
+        Ok(commit)
+    }
+
+    fn warn(reader: &Reader, name: &[u8]) {
+        let (repository, name) = (reader.path().display(), String::from_utf8_lossy(name));
+        tracing::warn!(%repository, %name, "something in the ledger is not named like an entry and is left out");
+    }
+}
+
+fn is_hex(text: &[u8], length: usize) -> bool {
+    text.len() == length && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

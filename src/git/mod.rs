@@ -1,0 +1,37 @@
+//! Git: reading and writing bare repositories, moving refs, watching and finding repositories.
+//!
+//! Everything here blocks; callers on an async runtime use `spawn_blocking`. Only this module knows gix and notify.
+//! Never here: what a ref or a change means (`domain`), what may be done (`commands`), and what is known (`index`).
+
+mod changes;
+mod command;
+mod create;
+mod discover;
+mod error;
+mod history;
+mod ledger_store;
+mod quarantine;
+mod reader;
+mod ref_transaction;
+mod refs;
+mod store;
+mod trees;
+mod watch;
+mod write;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use create::create_bare;
+pub use discover::repositories;
+pub use error::GitError;
+pub use ledger_store::LedgerStore;
+pub use reader::{Commit, Person, Reader};
+pub use ref_transaction::{TransactError, name_conflict, transact};
+pub use refs::{RefSnapshot, RefValue};
+pub use store::Store;
+pub use trees::{File, Mode};
+pub use watch::{WatchEvent, Watcher};
+pub use write::NewCommit;

@@ -1,0 +1,62 @@
+//! Reading the objects of a push that git still holds in quarantine, while `pre-receive` waits for its verdict.
+//!
+//! Never here: writing into the quarantine (git would take it over with the push), and trusting the path a hook names.
+
+use std::path::Path;
+
+use super::error::GitError;
+use super::reader::Reader;
+use super::store::{Store, slots};
+
+impl Store {
+    /// A view that also sees the objects of a push in quarantine. What is written through it stays in memory and is gone
+    /// with it. Fails unless the path, links followed, is a directory below the repository's `objects/`.
+    pub fn quarantined(&self, quarantine: &Path) -> Result<Reader, GitError> {
+        let refuse = |why: &str| GitError::Quarantine {
+            path: quarantine.to_owned(),
+            repository: self.path().to_owned(),
+            why: why.to_owned(),
+        };
+        let objects = self.path().join("objects");
+        let objects = objects.canonicalize().map_err(|error| GitError::io("find", &objects, error))?;
+        if !quarantine.is_absolute() {
+            return Err(refuse("the path is not absolute"));
+        }
+        let real = quarantine.canonicalize().map_err(|error| refuse(&error.to_string()))?;
+        if real == objects || !real.starts_with(&objects) {
+            return Err(refuse("it lies outside the repository's objects/"));
+        }
+        if !real.is_dir() {
+            return Err(refuse("it is not a directory"));
+        }
+        let alternates = [&real, &objects].map(|path| path.to_str().filter(|path| !path.contains('\n')));
+        let [Some(real), Some(objects)] = alternates else {
+            return Err(refuse("the path holds a line end or is not UTF-8"));
+        };
+
+        let overlay = tempfile::Builder::new()
+            .prefix("stoop-quarantine-")
+            .tempdir()
+            .map_err(|error| GitError::io("make a directory in", &std::env::temp_dir(), error))?;
+        let write = |name: &str, text: &str| {
+            let file = overlay.path().join(name);
+            std::fs::write(&file, text).map_err(|error| GitError::io("write", &file, error))
+        };
+        for name in ["info", "pack"] {
+            let directory = overlay.path().join(name);
+            std::fs::create_dir(&directory).map_err(|error| GitError::io("make", &directory, error))?;
+        }
+        write("info/alternates", &format!("{real}\n{objects}\n"))?;
+
+        let reader = self.reader();
+        let hash = reader.gix().object_hash();
+        let options = gix::odb::store::init::Options {
+            slots: gix::odb::store::init::Slots::Given(slots(self.path())),
+            alloc_limit_bytes: Some(super::store::LARGEST_ALLOCATION),
+            ..Default::default()
+        };
+        let handle = gix::odb::at_opts(overlay.path(), hash, None, options)
+            .map_err(|error| GitError::io("read objects below", overlay.path(), error))?;
+        Ok(reader.over(gix::odb::memory::Proxy::new(handle, hash), overlay))
+    }
+}

@@ -1,0 +1,96 @@
+//! One bare repository, open for as long as it is guarded: the handle that every thread shares.
+//!
+//! Never here: reading (`reader`) and moving refs (`ref_transaction`).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::error::{GitError, text};
+use super::reader::Reader;
+use super::refs::RefSnapshot;
+
+/// The largest single allocation that the content of a pack may cause, in bytes: what a hostile push could ask for.
+pub(super) const LARGEST_ALLOCATION: usize = 256 << 20;
+
+/// How many pack indices may appear while a repository is open, beyond twice those it had. gix cannot grow this later.
+const SPARE_SLOTS: usize = 512;
+
+/// An open bare repository. Cheap to clone, shared by all threads.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    repository: gix::ThreadSafeRepository,
+    last_refs: Mutex<Option<RefSnapshot>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.0.path).finish()
+    }
+}
+
+impl Store {
+    /// Opens a bare repository. Replacement objects are not followed, as in `git receive-pack`: anyone who may push
+    /// `refs/replace/…` could else show other content than is there.
+    ///
+    /// Fails for a directory that is not a bare repository, and with [`GitError::Unsupported`] for one whose refs are
+    /// not kept in files.
+    pub fn open(path: &Path) -> Result<Self, GitError> {
+        let not = |why: &str| GitError::NotARepository { path: path.to_owned(), why: why.to_owned() };
+        let path = std::path::absolute(path).map_err(|error| GitError::io("find", path, error))?;
+        if !super::discover::is_repository(&path) {
+            return Err(not("it has no HEAD, objects/ and refs/"));
+        }
+        let options = gix::open::Options::isolated()
+            .open_path_as_is(true)
+            .with(gix::sec::Trust::Full)
+            .object_store_slots(gix::odb::store::init::Slots::Given(slots(&path)))
+            .config_overrides([
+                "core.useReplaceRefs=false".to_owned(),
+                format!("gitoxide.objects.allocLimit={LARGEST_ALLOCATION}"),
+            ]);
+        let repository = options.open(&path).map_err(|error| not(&text(&error)))?;
+        let view = repository.to_thread_local();
+        let config = view.config_snapshot();
+        if let Some(storage) = config.string("extensions.refStorage").filter(|storage| *storage != "files") {
+            let why = format!(
+                "its refs are kept as {storage:?}; only \"files\" is supported, `git refs migrate --ref-format=files` converts them"
+            );
+            return Err(GitError::Unsupported { path, why });
+        }
+        if config.boolean("core.bare") == Some(false) {
+            return Err(not("core.bare is false; `git clone --bare` makes a bare one of it"));
+        }
+        drop(config);
+        Ok(Self(Arc::new(Inner { path, repository, last_refs: Mutex::new(None) })))
+    }
+
+    /// The repository's directory, as it was given to [`Store::open`], made absolute.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// A view for one thread. Costs about a microsecond.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.clone(), self.0.repository.to_thread_local(), None)
+    }
+
+    /// The refs as they were last read, to spare peeling what has not moved.
+    pub(super) fn last_refs(&self) -> Option<RefSnapshot> {
+        self.0.last_refs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub(super) fn remember_refs(&self, refs: RefSnapshot) {
+        *self.0.last_refs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(refs);
+    }
+}
+
+/// How many pack indices gix shall be ready for.
+pub(super) fn slots(repository: &Path) -> u16 {
+    let packs = std::fs::read_dir(repository.join("objects/pack")).map_or(0, |entries| {
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|extension| extension == "idx")).count()
+    });
+    u16::try_from(packs.saturating_mul(2).saturating_add(SPARE_SLOTS)).unwrap_or(u16::MAX)
+}
