@@ -2,4 +2,7 @@
 //!
 //! Never here: HTTP, the hook socket, and texts of one door only.
 
+pub mod collect;
+pub mod decide;
+pub mod explain;
 pub mod request;

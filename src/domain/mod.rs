@@ -4,6 +4,7 @@
 
 pub mod annotation;
 pub mod change;
+pub mod completion;
 pub mod evidence;
 pub mod ledger;
 pub mod lifecycle;

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use super::error::GitError;
 use super::reader::Reader;
 use super::trees::{Entry, LONGEST_PATH, MOST_DIRECTORIES, join, readable};
+use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 
 impl Reader {
@@ -20,6 +21,34 @@ impl Reader {
         old: Option<ObjectId>,
         new: Option<ObjectId>,
         limit: usize,
+    ) -> Result<Vec<String>, GitError> {
+        let mut changed = self.changes(old, new, None, limit)?;
+        if changed.len() > limit {
+            let of = new.or(old).unwrap_or_else(|| self.empty_tree());
+            return Err(GitError::TooMany { what: "changed files", of, limit });
+        }
+        changed.sort();
+        Ok(changed)
+    }
+
+    /// A file outside `package` that differs between two root trees; the package's own directory is not looked into.
+    /// `None` for `old` stands for an empty tree.
+    pub fn first_change_outside(
+        &self,
+        package: &PackagePath,
+        old: Option<ObjectId>,
+        new: ObjectId,
+    ) -> Result<Option<String>, GitError> {
+        Ok(self.changes(old, Some(new), Some(package.as_str().as_bytes()), 0)?.into_iter().next())
+    }
+
+    /// Changed files in no order; the search ends once there are more than `enough`.
+    fn changes(
+        &self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        skipped: Option<&[u8]>,
+        enough: usize,
     ) -> Result<Vec<String>, GitError> {
         let of = new.or(old).unwrap_or_else(|| self.empty_tree());
         let mut changed = Vec::new();
@@ -41,27 +70,31 @@ impl Reader {
                 }
                 let Some(name) = old.or(new).map(|entry| &entry.name) else { continue };
                 let below = join(&path, name);
+                if skipped == Some(below.as_slice()) {
+                    continue;
+                }
                 if below.len() > LONGEST_PATH {
                     return Err(GitError::TooMany { what: "bytes in a path", of, limit: LONGEST_PATH });
                 }
                 if [old, new].into_iter().flatten().any(|entry| entry.mode.is_some()) {
                     changed.push(readable(&below).0);
-                    if changed.len() > limit {
-                        return Err(GitError::TooMany { what: "changed files", of, limit });
+                    if changed.len() > enough {
+                        return Ok(changed);
                     }
                 }
-                let directory = |entry: Option<&Entry>| entry.filter(|entry| entry.mode.is_none()).map(|entry| entry.id);
+                let directory =
+                    |entry: Option<&Entry>| entry.filter(|entry| entry.mode.is_none()).map(|entry| entry.id);
                 open.push((below, directory(old), directory(new)));
             }
         }
-        changed.sort();
         Ok(changed)
     }
 
     /// The entries of a tree, sorted by name alone; fails when a name is there twice or git's order is broken.
     fn strict_entries(&self, tree: ObjectId) -> Result<Vec<Entry>, GitError> {
         let mut entries = self.entries(tree)?;
-        let damaged = |why: &str| GitError::Damaged { id: tree, repository: self.path().to_owned(), why: why.to_owned() };
+        let damaged =
+            |why: &str| GitError::Damaged { id: tree, repository: self.path().to_owned(), why: why.to_owned() };
         if !entries.is_sorted_by(|a, b| in_tree(a, b) == Ordering::Less) {
             return Err(damaged("its entries are not in order"));
         }

@@ -39,12 +39,7 @@ impl Reader {
     /// [`GitError::TooMany`] beyond `limit` commits.
     ///
     /// Dates that lie can make a commit appear here that a hidden one does reach, never the other way round.
-    pub fn commits_not_in(
-        &self,
-        tip: ObjectId,
-        hidden: &[ObjectId],
-        limit: usize,
-    ) -> Result<Vec<Commit>, GitError> {
+    pub fn commits_not_in(&self, tip: ObjectId, hidden: &[ObjectId], limit: usize) -> Result<Vec<Commit>, GitError> {
         let mut paint = Paint::new(self)?;
         for id in hidden {
             paint.add(*id, true)?;
@@ -98,14 +93,7 @@ impl<'r> Paint<'r> {
         let shallow = reader.gix().shallow_commits();
         let shallow = shallow.map_err(|error| reader.failed("read the file shallow", &error))?;
         let shallow = shallow.map_or_else(Vec::new, |commits| commits.iter().map(ours).collect());
-        Ok(Self {
-            reader,
-            shallow,
-            known: HashMap::new(),
-            queue: BinaryHeap::new(),
-            undecided: 0,
-            visible: Vec::new(),
-        })
+        Ok(Self { reader, shallow, known: HashMap::new(), queue: BinaryHeap::new(), undecided: 0, visible: Vec::new() })
     }
 
     fn still_visible(&self) -> impl Iterator<Item = ObjectId> + '_ {

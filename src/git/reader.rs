@@ -57,7 +57,10 @@ pub struct Person {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("path", &self.store.path()).field("quarantined", &self.overlay.is_some()).finish()
+        f.debug_struct("Reader")
+            .field("path", &self.store.path())
+            .field("quarantined", &self.overlay.is_some())
+            .finish()
     }
 }
 
@@ -135,7 +138,8 @@ impl Reader {
                 Kind::Commit => return Ok(Some(id)),
                 Kind::Tag => {
                     let object = self.object(id, Kind::Tag, LARGEST_COMMIT)?;
-                    let target = gix::objs::TagRefIter::from_bytes(&object.data, self.repository.object_hash()).target_id();
+                    let target =
+                        gix::objs::TagRefIter::from_bytes(&object.data, self.repository.object_hash()).target_id();
                     id = ours(target.map_err(|error| self.damaged(id, &error))?);
                 }
                 Kind::Tree | Kind::Blob => return Ok(None),

@@ -2,5 +2,12 @@
 //!
 //! Never here: writing to Git, deciding, HTTP.
 
+pub mod assemble;
+pub mod branch_line;
+pub mod cache;
 pub mod catalog;
+pub mod clock;
+pub mod facts;
 pub mod feed;
+pub mod guarded;
+pub mod scan;

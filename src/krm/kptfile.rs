@@ -162,6 +162,12 @@ pub fn read(bytes: &[u8]) -> Result<Reading, KptfileError> {
     Ok(reading)
 }
 
+/// Whether bytes are one or more YAML documents.
+pub fn is_yaml(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    serde_yaml::Deserializer::from_str(text).all(|document| Value::deserialize(document).is_ok())
+}
+
 fn read_condition(value: &Value, path: &str) -> Result<Condition, KptfileError> {
     let text = |key: &str| text_at(value, key, &format!("{path}.{key}"));
     let status = match text("status")?.unwrap_or_default().as_str() {

@@ -74,13 +74,10 @@ fn new_commits_are_those_of_rev_list() {
         for _ in 0..40 {
             let mut pick = || commits[random.below(commits.len() as u64) as usize];
             let (tip, hidden) = (pick(), [pick(), pick()]);
-            let mut gits = ids(&repo.git(&[
-                "rev-list",
-                &tip.to_string(),
-                &format!("^{}", hidden[0]),
-                &format!("^{}", hidden[1]),
-            ]));
-            let mut ours: Vec<_> = reader.commits_not_in(tip, &hidden, 99).expect("answered").into_iter().map(|c| c.id).collect();
+            let mut gits =
+                ids(&repo.git(&["rev-list", &tip.to_string(), &format!("^{}", hidden[0]), &format!("^{}", hidden[1])]));
+            let mut ours: Vec<_> =
+                reader.commits_not_in(tip, &hidden, 99).expect("answered").into_iter().map(|c| c.id).collect();
             let most = gits.len();
             gits.sort();
             ours.sort();
@@ -99,7 +96,9 @@ fn an_old_branch_of_a_long_history_is_cheap_to_tell_apart() {
     let repo = Repo::new("sha1");
     let mut input = String::new();
     for at in 1..=3000 {
-        input.push_str(&format!("commit refs/heads/main\ncommitter A <a@b> {at} +0000\ndata 0\nM 100644 inline f\ndata 4\n{at:04}\n"));
+        input.push_str(&format!(
+            "commit refs/heads/main\ncommitter A <a@b> {at} +0000\ndata 0\nM 100644 inline f\ndata 4\n{at:04}\n"
+        ));
     }
     repo.git_with(&["fast-import", "--quiet"], input.as_bytes());
     let base = repo.id("main~5");
@@ -118,7 +117,8 @@ fn walking_goes_over_all_parents_newest_first() {
         let (repo, commits) = random_history(seed, 30, false);
         let reader = repo.store().reader();
         for tip in &commits[20..] {
-            let ours: Vec<ObjectId> = reader.walk(*tip).expect("a walk").map(|commit| commit.expect("a commit").id).collect();
+            let ours: Vec<ObjectId> =
+                reader.walk(*tip).expect("a walk").map(|commit| commit.expect("a commit").id).collect();
             assert_eq!(ours, ids(&repo.git(&["rev-list", "--date-order", &tip.to_string()])), "seed {seed}");
         }
     }

@@ -46,7 +46,9 @@ fn the_listing_is_gits_loose_packed_and_mixed() {
     for format in FORMATS {
         let repo = filled(format);
         let reader = repo.store().reader();
-        let depth = |refs: Vec<(String, String, String)>| refs.into_iter().filter(|r| r.0 != "refs/tags/a/v3").collect::<Vec<_>>();
+        let depth = |refs: Vec<(String, String, String)>| {
+            refs.into_iter().filter(|r| r.0 != "refs/tags/a/v3").collect::<Vec<_>>()
+        };
         let check = || {
             let refs = reader.refs().expect("refs");
             // git 2.39 peels a tag of a tag once only.
@@ -77,7 +79,8 @@ fn prefixes_and_names_are_found_by_search() {
         repo.git(&["branch", branch, "main"]);
     }
     let refs = repo.store().reader().refs().expect("refs");
-    let under = |prefix: &str| refs.under(prefix).iter().map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
+    let under =
+        |prefix: &str| refs.under(prefix).iter().map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
     assert_eq!(under("refs/heads/a"), ["a", "a-b", "a.b/c", "ab/c"]);
     assert_eq!(under("refs/heads/a/"), Vec::<String>::new());
     assert_eq!(under("refs/heads/ab/"), ["ab/c"]);

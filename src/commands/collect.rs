@@ -1,0 +1,192 @@
+//! Collects the evidence on which the rules judge a draft or a proposal: from Git, read only.
+//!
+//! Never here: judging (see `domain::evidence`).
+
+use crate::domain::annotation;
+use crate::domain::evidence::{CommitEvidence, ContentEvidence, Evidence, Limits};
+use crate::domain::names::{PackagePath, Workspace};
+use crate::domain::oid::ObjectId;
+use crate::domain::refs::{RefName, Registration};
+use crate::git::{Commit, GitError, Mode, Reader, name_conflict};
+use crate::index::guarded::View;
+use crate::krm::kptfile;
+
+/// YAML files larger than this are not parsed for a warning, in bytes.
+const YAML_LIMIT: u64 = 1 << 20;
+
+/// Collects what is known of `commit` as a draft or proposal of `package` and `workspace`.
+pub fn collect(
+    reader: &Reader,
+    view: &View,
+    registration: &Registration,
+    (package, workspace): (&PackagePath, &Workspace),
+    commit: ObjectId,
+    limits: &Limits,
+) -> Result<Evidence, GitError> {
+    let head = view.findings.head;
+    let found = reader.commit(commit)?;
+    let base = match head {
+        Some(head) => reader.merge_base(head, commit)?,
+        None => None,
+    };
+    let base_root = base.map(|base| reader.commit(base)).transpose()?.map(|base| base.tree);
+    let branch_root = head.map(|head| reader.commit(head)).transpose()?.map(|head| head.tree);
+    let subtree = |root: Option<ObjectId>| match root {
+        Some(root) => reader.subtree(root, package),
+        None => Ok(None),
+    };
+    let tree = reader.subtree(found.tree, package)?;
+    let kptfile = match tree {
+        None => None,
+        Some(tree) => match reader.kptfile(tree) {
+            Err(GitError::TooLarge { size, limit, .. }) => {
+                Some(Err(kptfile::KptfileError::NotYaml(format!("it has {size} bytes, more than the {limit} allowed"))))
+            }
+            other => other?.map(|bytes| kptfile::read(&bytes)),
+        },
+    };
+    let overlapping = view.findings.revisions.keys().map(|(other, _)| other);
+    Ok(Evidence {
+        package: package.clone(),
+        workspace: workspace.clone(),
+        commit,
+        branch: registration.branch_name().to_owned(),
+        outside: reader.first_change_outside(package, base_root, found.tree)?,
+        commits: commits(reader, package, head, commit, limits)?,
+        base_tree: subtree(base_root)?,
+        branch_tree: subtree(branch_root)?,
+        tree,
+        kptfile,
+        content: tree.map(|tree| content(reader, tree, limits)).transpose()?.unwrap_or_default(),
+        overlaps: overlapping.filter(|other| *other != package).find(|other| other.overlaps(package)).cloned(),
+        ref_conflict: ref_conflict(view, package, workspace),
+    })
+}
+
+fn commits(
+    reader: &Reader,
+    package: &PackagePath,
+    head: Option<ObjectId>,
+    tip: ObjectId,
+    limits: &Limits,
+) -> Result<Option<Vec<CommitEvidence>>, GitError> {
+    let hidden: Vec<ObjectId> = head.into_iter().collect();
+    let own = match reader.commits_not_in(tip, &hidden, limits.commits) {
+        Ok(own) => own,
+        Err(GitError::TooMany { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut evidence = Vec::with_capacity(own.len());
+    for commit in &own {
+        let parent = judged_parent(reader, commit, head)?;
+        let parent = parent.map(|parent| reader.commit(parent)).transpose()?.map(|parent| parent.tree);
+        evidence.push(CommitEvidence {
+            id: commit.id,
+            outside: reader.first_change_outside(package, parent, commit.tree)?,
+            annotations: annotation::read(&commit.message),
+            unreadable_annotation: annotation::has_unreadable(&commit.message),
+        });
+    }
+    Ok(Some(evidence))
+}
+
+/// The parent against which a commit is judged: for a merge of the branch the parent on the branch, else the first.
+fn judged_parent(reader: &Reader, commit: &Commit, head: Option<ObjectId>) -> Result<Option<ObjectId>, GitError> {
+    if let (Some(head), true) = (head, commit.parents.len() > 1) {
+        for parent in &commit.parents {
+            if reader.is_ancestor(*parent, head)? {
+                return Ok(Some(*parent));
+            }
+        }
+    }
+    Ok(commit.parents.first().copied())
+}
+
+fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEvidence, GitError> {
+    let mut evidence = ContentEvidence { files: reader.file_count(tree)?, ..ContentEvidence::default() };
+    if evidence.files > limits.files {
+        return Ok(evidence);
+    }
+    for file in reader.files(tree)? {
+        if file.path.len() > 1024 || file.path.contains('\u{fffd}') {
+            evidence.bad_path.get_or_insert_with(|| file.path.clone());
+        }
+        match file.mode {
+            Mode::Submodule => {
+                evidence.submodule.get_or_insert(file.path);
+                continue;
+            }
+            Mode::Symlink => {
+                let target = reader.blob(file.id, 4096).unwrap_or_default();
+                if leads_out(&file.path, &String::from_utf8_lossy(&target)) {
+                    evidence.escaping_link.get_or_insert(file.path);
+                }
+                continue;
+            }
+            Mode::Regular | Mode::Executable => {}
+        }
+        let size = reader.blob_size(file.id)?;
+        if evidence.largest.as_ref().is_none_or(|(_, largest)| size > *largest) {
+            evidence.largest = Some((file.path.clone(), size));
+        }
+        let yaml = file.path.ends_with(".yaml") || file.path.ends_with(".yml");
+        if yaml && size <= YAML_LIMIT && evidence.unparsable_yaml.len() < 10 {
+            let bytes = reader.blob(file.id, YAML_LIMIT)?;
+            if !kptfile::is_yaml(&bytes) {
+                evidence.unparsable_yaml.push(file.path);
+            }
+        }
+    }
+    Ok(evidence)
+}
+
+/// Whether a link at `path`, inside a package, leads out of the package. An empty or over-long target counts as out.
+fn leads_out(path: &str, target: &str) -> bool {
+    if target.is_empty() || target.starts_with('/') {
+        return true;
+    }
+    let mut depth = path.matches('/').count() as i64;
+    for segment in target.split('/') {
+        match segment {
+            ".." => depth -= 1,
+            "" | "." => {}
+            _ => depth += 1,
+        }
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}
+
+/// A ref that the revision will need and an existing one that stands in its way.
+fn ref_conflict(view: &View, package: &PackagePath, workspace: &Workspace) -> Option<(RefName, RefName)> {
+    let needed = [
+        RefName::draft(package, workspace),
+        RefName::proposed(package, workspace),
+        RefName::tag(package, "v1"),
+        RefName::deletion_proposed(package, "v1"),
+    ];
+    needed.into_iter().find_map(|needed| name_conflict(&view.snapshot, &needed).map(|existing| (needed, existing)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_out;
+
+    #[test]
+    fn links_may_stay_inside_and_no_more() {
+        for (path, target, out) in [
+            ("a", "b", false),
+            ("d/a", "../b", false),
+            ("a", "../b", true),
+            ("d/a", "../../b", true),
+            ("d/a", "x/../../../b", true),
+            ("a", "/etc/passwd", true),
+            ("a", "", true),
+            ("d/a", "./x/./y", false),
+        ] {
+            assert_eq!(leads_out(path, target), out, "{path} -> {target}");
+        }
+    }
+}

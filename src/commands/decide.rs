@@ -1,0 +1,271 @@
+//! Decides one change: the table, the right, then the rules of its action. The same for both doors, read only.
+//!
+//! Never here: moving refs, leases, and what several changes of one push mean together.
+
+use super::collect::collect;
+use super::explain;
+use crate::domain::change::Change;
+use crate::domain::evidence::{Evidence, Limits, Stage, judge, warnings};
+use crate::domain::lifecycle::{Action, Lifecycle, State, step};
+use crate::domain::names::PackagePath;
+use crate::domain::oid::ObjectId;
+use crate::domain::package::PackageRevision;
+use crate::domain::policy::Actor;
+use crate::domain::refs::{RefName, RevisionNumber};
+use crate::domain::refusal::{Code, Refusal};
+use crate::git::{GitError, Reader, name_conflict};
+use crate::index::guarded::{Guarded, View};
+use crate::krm::kptfile::{ConditionStatus, Kptfile};
+
+/// A change that may happen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The change, with the commit it is bound to.
+    pub change: Change,
+    /// The commit it is bound to.
+    pub commit: ObjectId,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// For an approval, the number it gives.
+    pub number: Option<RevisionNumber>,
+    /// The package's tree in the commit, where the action is about content.
+    pub tree: Option<ObjectId>,
+    /// What to tell although it is allowed.
+    pub warnings: Vec<String>,
+    /// Whether the package has a pipeline, which cannot run yet.
+    pub pipeline: bool,
+    /// The published revision's tag segment (`v<N>`), or the branch for a placeholder; for actions on published revisions.
+    pub segment: Option<String>,
+    /// The ref the object stood on.
+    pub ref_name: Option<RefName>,
+}
+
+/// What a decision looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The repository.
+    pub guarded: &'a Guarded,
+    /// Its state.
+    pub view: &'a View,
+    /// Git; of a push it also sees the pushed objects.
+    pub reader: &'a Reader,
+    /// The limits on content.
+    pub limits: &'a Limits,
+}
+
+/// Turns a failure of Git into a refusal: nothing was changed, and the log has the whole of it.
+pub fn failed(error: &GitError) -> Refusal {
+    tracing::error!(%error, "a change was refused because the repository cannot be read");
+    Refusal::new(Code::Failed, format!("the repository cannot be read: {error}"))
+        .next("nothing was changed; try again, and tell the administrator of this Git server if it stays")
+}
+
+/// Decides.
+pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decision, Refusal> {
+    let id = (change.package.clone(), change.workspace.clone());
+    let object = scene.view.objects.get(&id).map(AsRef::as_ref);
+    let state = object.map_or(State::Absent, |object| State::Present(object.lifecycle));
+    let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code))?;
+    let entry = scene.view.ledger.get(&change.package, &change.workspace);
+    if !actor.holds(step.right, entry.and_then(|entry| entry.proposer())) {
+        return Err(explain::no_right(change, &actor.name, step.right));
+    }
+    let commit = bound_commit(scene, change, object)?;
+    let mut decision = Decision {
+        change: Change { commit: Some(commit), ..change.clone() },
+        commit,
+        from: state,
+        to: step.to,
+        number: None,
+        tree: object.map(|object| object.tree),
+        warnings: Vec::new(),
+        pipeline: false,
+        segment: object.filter(|object| object.lifecycle.is_published()).map(segment),
+        ref_name: object.map(|object| object.ref_name.clone()),
+    };
+    match change.action {
+        Action::Save => content(scene, change, commit, Stage::Save, &mut decision)?,
+        Action::Propose => {
+            descends_from_draft(scene, change, object, commit)?;
+            content(scene, change, commit, Stage::Propose, &mut decision)?;
+        }
+        Action::Approve => {
+            content(scene, change, commit, Stage::Approve, &mut decision)?;
+            decision.number = Some(next_number(scene.view, &change.package)?);
+        }
+        Action::ProposeDeletion | Action::Delete => {
+            if let Some(object) = object {
+                unreferenced(scene, object)?;
+                marker_possible(scene, object, change.action)?;
+            }
+        }
+        Action::DropDraft | Action::DropProposal | Action::Reject | Action::RefuseDeletion => {}
+    }
+    Ok(decision)
+}
+
+/// The commit the change is bound to: the one it names, which for anything but new content must be the one there is.
+fn bound_commit(scene: Scene<'_>, change: &Change, object: Option<&PackageRevision>) -> Result<ObjectId, Refusal> {
+    let there = object.map(|object| object.commit);
+    match (change.action, change.commit, there) {
+        (Action::Save, Some(commit), _) => Ok(commit),
+        (Action::Propose, commit, there) => commit.or(there).ok_or_else(|| nothing_named(change)),
+        (_, Some(commit), Some(there)) if commit != there => {
+            let lifecycle = object.map_or(Lifecycle::Draft, |object| object.lifecycle);
+            // An annotated tag names its commit by another object; both are the same content.
+            match scene.reader.peel_to_commit(commit) {
+                Ok(Some(peeled)) if peeled == there => Ok(there),
+                _ => Err(explain::stale(change, &there.short(), lifecycle)),
+            }
+        }
+        (_, _, Some(there)) => Ok(there),
+        (_, _, None) => Err(nothing_named(change)),
+    }
+}
+
+fn nothing_named(change: &Change) -> Refusal {
+    let title = explain::title(&change.package, &change.workspace);
+    Refusal::new(Code::BadRequest, format!("no commit is named for {title}"))
+}
+
+/// The last segment of a published revision's tag, or the branch for a placeholder.
+pub fn segment(object: &PackageRevision) -> String {
+    if object.is_placeholder() {
+        return object.workspace.to_string();
+    }
+    object.ref_name.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn content(
+    scene: Scene<'_>,
+    change: &Change,
+    commit: ObjectId,
+    stage: Stage,
+    decision: &mut Decision,
+) -> Result<(), Refusal> {
+    let registration = &scene.guarded.key().registration;
+    if stage != Stage::Approve {
+        let new_name = registration.directory.check_new(&change.package).and_then(|()| change.workspace.check_new());
+        new_name.map_err(|error| Refusal::new(Code::BadName, error.to_string()).next("choose another name"))?;
+        if change.workspace.as_str() == registration.branch_name() {
+            return Err(Refusal::new(
+                Code::BadName,
+                format!("workspace {} is the name of the registered branch", change.workspace),
+            )
+            .next("choose another workspace name"));
+        }
+    }
+    if scene.view.findings.head.is_none() {
+        return Err(Refusal::new(
+            Code::RefConflict,
+            format!("the registered branch {} does not exist yet", registration.branch_name()),
+        )
+        .next(format!("push it first: git push origin HEAD:{}", registration.branch)));
+    }
+    let names = (&change.package, &change.workspace);
+    let evidence = collect(scene.reader, scene.view, registration, names, commit, scene.limits);
+    let evidence = evidence.map_err(|error| failed(&error))?;
+    judge(&evidence, stage, scene.limits)?;
+    decision.tree = evidence.tree;
+    decision.warnings = warnings(&evidence);
+    if let Some(kptfile) = kptfile(&evidence) {
+        decision.pipeline = kptfile.has_pipeline;
+        if stage != Stage::Save {
+            gates(change, kptfile)?;
+        }
+    }
+    Ok(())
+}
+
+fn kptfile(evidence: &Evidence) -> Option<&Kptfile> {
+    evidence.kptfile.as_ref()?.as_ref().ok().map(|reading| &reading.kptfile)
+}
+
+/// Every readiness gate needs a condition with status True. Porch leaves this to its client.
+fn gates(change: &Change, kptfile: &Kptfile) -> Result<(), Refusal> {
+    let met = |gate: &String| kptfile.conditions.iter().any(|c| c.kind == *gate && c.status == ConditionStatus::True);
+    let unmet: Vec<&str> = kptfile.readiness_gates.iter().filter(|gate| !met(gate)).map(String::as_str).collect();
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let title = explain::title(&change.package, &change.workspace);
+    Err(Refusal::new(Code::NotReady, format!("{title} does not meet its readiness gates: {}", unmet.join(", "))).next(
+        "set these conditions to \"True\" under status.conditions in the Kptfile, or remove the gates, and push again",
+    ))
+}
+
+fn descends_from_draft(
+    scene: Scene<'_>,
+    change: &Change,
+    object: Option<&PackageRevision>,
+    commit: ObjectId,
+) -> Result<(), Refusal> {
+    let Some(draft) = object else { return Ok(()) };
+    if scene.reader.is_ancestor(draft.commit, commit).map_err(|error| failed(&error))? {
+        return Ok(());
+    }
+    let title = explain::title(&change.package, &change.workspace);
+    Err(Refusal::new(
+        Code::Stale,
+        format!("the draft {title} is at {}, which {} does not hold", draft.commit.short(), commit.short()),
+    )
+    .next(format!(
+        "propose the draft's commit or one made on top of it: git fetch origin {}",
+        draft.ref_name.shortened()
+    )))
+}
+
+/// N = 1 + the highest number ever published, by the refs and by the ledger.
+fn next_number(view: &View, package: &PackagePath) -> Result<RevisionNumber, Refusal> {
+    let in_refs = view.objects.values().filter(|object| object.package == *package).map(|object| object.revision);
+    let highest = in_refs.chain(view.ledger.highest_revision(package)).filter(|number| number.is_published()).max();
+    let next = highest.unwrap_or(RevisionNumber::UNPUBLISHED).0.checked_add(1);
+    let number = next
+        .map(RevisionNumber)
+        .ok_or_else(|| Refusal::new(Code::RefConflict, format!("{package} has used up all revision numbers")))?;
+    let tag = RefName::tag(package, &number.segment());
+    match name_conflict(&view.snapshot, &tag) {
+        None => Ok(number),
+        Some(existing) => Err(Refusal::new(
+            Code::RefConflict,
+            format!("the tag {} cannot be made beside {existing}", tag.shortened()),
+        )
+        .next(format!("delete or rename {}", existing.shortened()))),
+    }
+}
+
+/// A revision that another one was made from stays (Porch refuses the same).
+fn unreferenced(scene: Scene<'_>, object: &PackageRevision) -> Result<(), Refusal> {
+    let namespace = object.repository.namespace.as_str();
+    let all = scene.guarded.shared().catalog.revisions(Some(namespace));
+    let names = |task: &serde_json::Value| {
+        ["/clone/upstreamRef/upstreamRef/name", "/upgrade/newUpstreamRef/name"]
+            .iter()
+            .any(|path| task.pointer(path).and_then(serde_json::Value::as_str) == Some(object.name.as_str()))
+    };
+    match all.items.iter().find(|other| !other.is_placeholder() && other.tasks.iter().any(names)) {
+        None => Ok(()),
+        Some(other) => Err(Refusal::new(
+            Code::Referenced,
+            format!("cannot delete package revision {}, it is referenced as upstream by: {}", object.name, other.name),
+        )
+        .next("delete or upgrade that one first")),
+    }
+}
+
+fn marker_possible(scene: Scene<'_>, object: &PackageRevision, action: Action) -> Result<(), Refusal> {
+    if action != Action::ProposeDeletion {
+        return Ok(());
+    }
+    let marker = RefName::deletion_proposed(&object.package, &segment(object));
+    match name_conflict(&scene.view.snapshot, &marker) {
+        None => Ok(()),
+        Some(existing) => Err(Refusal::new(
+            Code::RefConflict,
+            format!("the marker {} cannot be made beside {}", marker.shortened(), existing.shortened()),
+        )
+        .next(format!("delete or rename {}", existing.shortened()))),
+    }
+}

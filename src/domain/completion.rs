@@ -1,0 +1,154 @@
+//! How a transition over several refs is finished: from what the refs show, the edits that are still missing.
+//!
+//! The same function serves the first attempt's end, a push whose client went away, and the rescan after a crash: each
+//! prefix of a transition leads forward from here, or has not begun and leaves the state before it.
+//! Never here: reading or moving refs, and who decided it.
+
+use super::ledger::Intent;
+use super::lifecycle::Action;
+use super::names::{PackagePath, Workspace};
+use super::oid::ObjectId;
+use super::ref_plan::RefEdit;
+use super::refs::{RefName, RevisionNumber};
+
+/// What the refs of a package's workspace show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The draft ref.
+    pub draft: Option<ObjectId>,
+    /// The proposal ref.
+    pub proposed: Option<ObjectId>,
+    /// The tag that the intent is about: `v<N>` of an approval, the revision's own for a deletion.
+    pub tag: Option<ObjectId>,
+    /// The deletion marker, with its ref.
+    pub marker: Option<(RefName, ObjectId)>,
+    /// Whether the registered branch holds the merge commit that an approval prepared.
+    pub branch_has_merge: bool,
+}
+
+/// What is left to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// The transition began: these edits finish it; none are left when the list is empty.
+    Finish(Vec<RefEdit>),
+    /// None of its refs moved: the state is the one before.
+    NotBegun,
+}
+
+/// Says what is left of an intent.
+pub fn complete(package: &PackagePath, workspace: &Workspace, intent: &Intent, seen: &Seen) -> Completion {
+    let draft = || RefName::draft(package, workspace);
+    let proposed = || RefName::proposed(package, workspace);
+    let delete = |name: RefName, value: Option<ObjectId>| value.map(|value| RefEdit::delete(name, value));
+    let commit = intent.deed.commit;
+    match intent.action {
+        Action::Propose if seen.proposed == Some(commit) => {
+            Completion::Finish(delete(draft(), seen.draft).into_iter().collect())
+        }
+        Action::Reject if seen.draft == Some(commit) => {
+            Completion::Finish(delete(proposed(), seen.proposed).into_iter().collect())
+        }
+        Action::Approve => match (intent.merge, intent.revision) {
+            (Some(merge), _) if seen.tag == Some(merge) => {
+                Completion::Finish(delete(proposed(), seen.proposed).into_iter().collect())
+            }
+            (Some(merge), Some(number)) if seen.branch_has_merge && seen.tag.is_none() => {
+                let tag = RefEdit::create(RefName::tag(package, &number.segment()), merge);
+                Completion::Finish([Some(tag), delete(proposed(), seen.proposed)].into_iter().flatten().collect())
+            }
+            _ => Completion::NotBegun,
+        },
+        Action::Delete if seen.tag.is_none() => {
+            let marker = seen.marker.clone().map(|(name, value)| RefEdit::delete(name, value));
+            Completion::Finish(marker.into_iter().collect())
+        }
+        _ => Completion::NotBegun,
+    }
+}
+
+/// Whether an action moves more than one ref and so needs its intent in the ledger before the first of them moves.
+pub fn needs_intent(action: Action) -> bool {
+    matches!(action, Action::Propose | Action::Reject | Action::Approve | Action::Delete)
+}
+
+/// Everything an approval moves, in the order in which each prefix can be completed.
+pub fn approval_edits(
+    package: &PackagePath,
+    workspace: &Workspace,
+    number: RevisionNumber,
+    proposal: ObjectId,
+    branch: &RefName,
+    (head, merge): (ObjectId, ObjectId),
+) -> Vec<RefEdit> {
+    vec![
+        RefEdit::update(branch.clone(), head, merge),
+        RefEdit::create(RefName::tag(package, &number.segment()), merge),
+        RefEdit::delete(RefName::proposed(package, workspace), proposal),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ledger::{Deed, Via};
+    use crate::domain::names::UserName;
+    use crate::domain::timestamp::Micros;
+
+    fn oid(digit: char) -> ObjectId {
+        digit.to_string().repeat(40).parse().expect("valid")
+    }
+
+    fn intent(action: Action) -> Intent {
+        let by = UserName::parse("ann").expect("valid");
+        let deed = Deed { by, at: Micros(1), commit: oid('c'), via: Via::Push };
+        let approve = action == Action::Approve;
+        Intent { action, deed, revision: approve.then_some(RevisionNumber(2)), merge: approve.then(|| oid('e')) }
+    }
+
+    /// Every prefix of an action's edits, applied to the state before it, must lead to the state after it or count as
+    /// not begun when it is empty.
+    #[test]
+    fn every_prefix_of_a_transition_is_completed_to_its_end() {
+        let package = PackagePath::parse("a").expect("valid");
+        let workspace = Workspace::parse("w").expect("valid");
+        let marker = RefName::deletion_proposed(&package, "v2");
+        type Step = fn(&mut Seen);
+        let cases: Vec<(Action, Seen, Vec<Step>)> = vec![
+            (
+                Action::Propose,
+                Seen { draft: Some(oid('b')), ..Seen::default() },
+                vec![|seen| seen.proposed = Some(oid('c')), |seen| seen.draft = None],
+            ),
+            (
+                Action::Reject,
+                Seen { proposed: Some(oid('c')), ..Seen::default() },
+                vec![|seen| seen.draft = Some(oid('c')), |seen| seen.proposed = None],
+            ),
+            (
+                Action::Approve,
+                Seen { proposed: Some(oid('c')), ..Seen::default() },
+                vec![|seen| seen.branch_has_merge = true, |seen| seen.tag = Some(oid('e')), |seen| {
+                    seen.proposed = None
+                }],
+            ),
+            (
+                Action::Delete,
+                Seen { tag: Some(oid('d')), marker: Some((marker, oid('d'))), ..Seen::default() },
+                vec![|seen| seen.tag = None, |seen| seen.marker = None],
+            ),
+        ];
+        for (action, before, steps) in cases {
+            for done in 0..=steps.len() {
+                let mut seen = before.clone();
+                steps[..done].iter().for_each(|step| step(&mut seen));
+                match complete(&package, &workspace, &intent(action), &seen) {
+                    Completion::NotBegun => assert_eq!(done, 0, "{action:?} after {done} steps"),
+                    Completion::Finish(edits) => {
+                        assert!(done > 0, "{action:?} has not begun");
+                        assert_eq!(edits.len(), steps.len() - done, "{action:?} after {done} steps");
+                    }
+                }
+            }
+        }
+    }
+}
