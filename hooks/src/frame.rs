@@ -95,7 +95,8 @@ fn field(bytes: &[u8], at: usize) -> Result<Option<Field<'_>>, WireError> {
     };
     let head = std::str::from_utf8(&head[..line]).map_err(|_| malformed())?;
     let (key, digits) = head.split_once(' ').ok_or_else(malformed)?;
-    let key_ok = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let key_ok =
+        (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let digits_ok = (1..=MAX_DIGITS).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && (digits == "0" || !digits.starts_with('0'));

@@ -236,7 +236,9 @@ mod tests {
         ] {
             assert!(may_be_managed(name.as_bytes(), &whole), "{name}");
         }
-        for name in ["refs/heads/feature", "refs/heads/draftsx/a", "refs/tags/v1", "refs/pull/1/head", "HEAD", "", "main"] {
+        for name in
+            ["refs/heads/feature", "refs/heads/draftsx/a", "refs/tags/v1", "refs/pull/1/head", "HEAD", "", "main"]
+        {
             assert!(!may_be_managed(name.as_bytes(), &whole), "{name}");
         }
         let part = guard("packages");
