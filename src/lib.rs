@@ -1,3 +1,4 @@
 //! Stoop.
 
 pub mod domain;
+pub mod hooks;

@@ -3,6 +3,7 @@
 //!
 //! Never here: rewriting a ref name (`option refname`), and letting git carry out a command the daemon did not take.
 
+use std::collections::HashMap;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use crate::ask::{self, say};
@@ -46,21 +47,28 @@ fn converse(place: &Place, from: &mut impl Read, to: &mut impl Write) -> io::Res
     if let Ok(reply) = &outcome {
         reply.lines.iter().for_each(|line| say(line));
     }
+    let verdicts = outcome.as_ref().map_or_else(|_| HashMap::new(), by_name);
     for update in &commands.updates {
-        report(to, update, &outcome)?;
+        report(to, update, outcome.as_ref().map(|_| &verdicts).map_err(String::as_str))?;
     }
     pkt_line::flush(to)
 }
 
+type Verdicts<'a> = HashMap<&'a [u8], Option<&'a str>>;
+
+fn by_name(reply: &Reply) -> Verdicts<'_> {
+    reply.verdicts.iter().map(|verdict| (&*verdict.name, verdict.refusal.as_deref())).collect()
+}
+
 /// Writes what became of one command. `Err` carries a sentence for all of them, or none when nobody answered.
-fn report(to: &mut impl Write, update: &Update, outcome: &Result<Reply, String>) -> io::Result<()> {
+fn report(to: &mut impl Write, update: &Update, outcome: Result<&Verdicts<'_>, &str>) -> io::Result<()> {
     let refusal = match outcome {
-        Ok(reply) => match reply.verdicts.iter().find(|verdict| verdict.name == update.name) {
-            Some(verdict) => verdict.refusal.clone(),
+        Ok(verdicts) => match verdicts.get(&*update.name) {
+            Some(refusal) => refusal.map(str::to_owned),
             None => Some("Stoop gave no answer for this ref; ask the administrator of this Git server".to_owned()),
         },
-        Err(sentence) if sentence.is_empty() => offline::sentence(&[&update.name]),
-        Err(sentence) => Some(sentence.clone()),
+        Err("") => offline::sentence(&[&update.name]),
+        Err(sentence) => Some(sentence.to_owned()),
     };
     match refusal {
         None => pkt_line::write(to, &[b"ok ", &update.name[..]].concat()),
@@ -180,13 +188,13 @@ mod tests {
         };
         let mut told = Vec::new();
         for name in ["refs/a", "refs/b"] {
-            report(&mut told, &update(name), &Ok(reply.clone())).expect("memory");
+            report(&mut told, &update(name), Ok(&by_name(&reply))).expect("memory");
         }
         assert_eq!(told, packets(&[Some("ok refs/a"), Some("ng refs/b not proposed")]));
-        for (outcome, want) in [(Ok(reply), "gave no answer"), (Err(String::new()), "Stoop is not running, so refs/c ")]
+        for (outcome, want) in [(Ok(&by_name(&reply)), "gave no answer"), (Err(""), "Stoop is not running, so refs/c ")]
         {
             let mut told = Vec::new();
-            report(&mut told, &update("refs/c"), &outcome).expect("memory");
+            report(&mut told, &update("refs/c"), outcome).expect("memory");
             let told = String::from_utf8(told).expect("text");
             assert!(told.contains("ng refs/c ") && told.contains(want), "{told}");
         }
