@@ -102,7 +102,9 @@ impl Guard {
             }
             let text = || std::str::from_utf8(value).map(str::to_owned).map_err(|_| wrong());
             let repeated = match (key, value) {
-                (b"socket", _) => socket.replace(PathBuf::from(OsStr::from_bytes(value))).is_some(),
+                (b"socket", _) if value.starts_with(b"/") => {
+                    socket.replace(PathBuf::from(OsStr::from_bytes(value))).is_some()
+                }
                 (b"branch", _) if value.starts_with(b"refs/") && branches.len() < MAX_BRANCHES => {
                     branches.push(text()?);
                     false
@@ -195,6 +197,7 @@ mod tests {
             ("socket /s\n", 2),
             ("socket /s\ndirectory \nguarded yes", 1),
             ("socket /s\ndirectory \nguarded maybe\n", 3),
+            ("socket s\ndirectory \nguarded yes\n", 1),
             ("socket /s\nsocket /s\ndirectory \nguarded yes\n", 2),
             ("socket /s\ndirectory /a\nguarded yes\n", 2),
             ("socket /s\ndirectory \nguarded yes\nbranch main\n", 4),

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::ask::say;
@@ -76,7 +76,7 @@ impl Kept {
     }
 }
 
-fn broken(path: &PathBuf, why: &str) -> u8 {
+fn broken(path: &Path, why: &str) -> u8 {
     say(&format!(
         "The hook {} that was here before Stoop cannot be run: {why}; ask the administrator of this Git server.",
         path.display()

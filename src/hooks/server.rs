@@ -80,7 +80,7 @@ pub enum BindError {
 pub struct HookListener {
     listener: UnixListener,
     file: SocketFile,
-    uids: Vec<u32>,
+    pub(super) uids: Vec<u32>,
 }
 
 #[derive(Debug)]

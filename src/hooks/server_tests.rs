@@ -79,10 +79,32 @@ async fn a_request_gets_its_reply_and_garbage_gets_nothing() {
         assert_eq!(exchange(&socket, garbage).await, b"", "{}", String::from_utf8_lossy(garbage));
     }
 
+    let name = |n: usize| format!("refs/heads/drafts/{}/{n}", "p".repeat(200)).into_bytes();
+    let zero = "0".repeat(40);
+    let update = |n| Update { old: zero.clone(), new: zero.clone(), name: name(n) };
+    let large = Request { updates: (0..10_000).map(update).collect(), ..request(Hook::PreReceive) };
+    let large = large.encode().expect("below the limit");
+    assert!(large.len() > 2 << 20);
+    let (one, two) = tokio::join!(exchange(&socket, &large), exchange(&socket, &large));
+    assert!(Reply::decode(&one).is_ok() && Reply::decode(&two).is_ok());
+
     assert!(matches!(bind(&socket, &[]), Err(BindError::Taken(_))));
     stop.cancel();
     timeout(SOON, serving).await.expect("shuts down").expect("without a panic");
     assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_stranger_gets_no_answer() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut listener = bind(&directory.path().join("hooks/socket"), &[]).expect("bound");
+    listener.uids = vec![u32::MAX - 1];
+    let socket = listener.path().to_owned();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(listener.serve(Arc::new(Echo::default()), stop.clone()));
+    assert_eq!(exchange(&socket, &request(Hook::PreReceive).encode().expect("small")).await, b"");
+    stop.cancel();
+    timeout(SOON, serving).await.expect("shuts down").expect("without a panic");
 }
 
 #[tokio::test]

@@ -38,8 +38,7 @@ fn uninstalling_leaves_no_trace() {
     let bare_directory = World::new();
     fs::remove_dir_all(bare_directory.repository().join("hooks")).expect("removed");
     let configured = furnished();
-    let odd =
-        "# by hand\n[receive]\n\tadvertisePushOptions = false ; off\n\tprocReceiveRefs = refs/for\n[ core ]\n  x=1";
+    let odd = "# by hand\n[receive]\n\tadvertisePushOptions = false ; off\n\tprocReceiveRefs = refs/for\n[core]\n  x=1";
     fs::write(configured.repository().join("config"), config(&configured) + odd).expect("written");
     for world in [World::new(), furnished(), bare_directory, configured] {
         let before = snapshot(world.repository());
