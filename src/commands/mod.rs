@@ -2,7 +2,16 @@
 //!
 //! Never here: HTTP, the hook socket, and texts of one door only.
 
+pub mod api;
 pub mod collect;
 pub mod decide;
 pub mod explain;
+pub mod lease;
+pub mod process;
+pub mod push;
+pub mod record;
+pub mod repositories;
+pub mod repository;
 pub mod request;
+pub mod settle;
+pub mod transition;

@@ -197,6 +197,17 @@ impl Guarded {
         });
     }
 
+    /// Takes over entries that the one writer has just appended to the ledger, so that it need not be read again. Their
+    /// effect on the objects shows at the next refresh, which the moved ledger ref causes.
+    pub fn ledger_written(&self, head: ObjectId, entries: impl Iterator<Item = Entry>) {
+        let mut state = self.state();
+        if let Some(view) = &mut state.view {
+            let ledger = Arc::make_mut(&mut view.ledger);
+            entries.for_each(|entry| ledger.insert(entry));
+            view.ledger_head = Some(head);
+        }
+    }
+
     /// The objects whose versions the ledger does not keep yet.
     pub fn unrecorded(&self) -> Vec<RevisionId> {
         self.state().unrecorded.iter().cloned().collect()

@@ -1,0 +1,109 @@
+//! Where the stub is: the repository it belongs to, its guard file, and what git says in the environment.
+//!
+//! Never here: refs and objects.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use crate::ancestor;
+use crate::guard::Guard;
+use crate::wire::{Hook, MAX_IDENTITY, MAX_OPTIONS, Request, Update};
+
+const MAX_GUARD: u64 = (64 << 10) + 1;
+
+/// The directories around the stub.
+pub(crate) struct Place {
+    /// `<repository>`, absolute where that can be found out.
+    pub(crate) repository: PathBuf,
+    /// `<repository>/hooks`
+    pub(crate) hooks: PathBuf,
+}
+
+impl Place {
+    /// Finds the repository from the program's own file, `<repository>/hooks/stoop/stub`, or else from the name it was
+    /// called by, `<repository>/hooks/<hook>`.
+    pub(crate) fn find(called: &Path) -> Self {
+        let own = env::current_exe().ok();
+        let stoop = own.as_deref().and_then(Path::parent).filter(|stoop| stoop.ends_with("stoop"));
+        let hooks = match stoop.and_then(Path::parent) {
+            Some(hooks) => hooks.to_owned(),
+            None => {
+                let hooks = called.parent().filter(|parent| !parent.as_os_str().is_empty());
+                absolute(hooks.unwrap_or(Path::new("hooks")))
+            }
+        };
+        let repository = hooks.parent().unwrap_or(Path::new("/")).to_owned();
+        Self { repository, hooks }
+    }
+
+    /// A hook that was there before Stoop's.
+    pub(crate) fn kept(&self, name: &str) -> PathBuf {
+        self.hooks.join("stoop/kept").join(name)
+    }
+
+    /// The guard file's content, or what holds without one.
+    pub(crate) fn guard(&self) -> Guard {
+        let read = || {
+            let mut text = Vec::new();
+            File::open(self.hooks.join("stoop/guard")).ok()?.take(MAX_GUARD).read_to_end(&mut text).ok()?;
+            Guard::parse(&text).ok()
+        };
+        read().unwrap_or_else(|| Guard::unknown(self.head()))
+    }
+
+    fn head(&self) -> Option<String> {
+        let mut text = String::new();
+        File::open(self.repository.join("HEAD")).ok()?.take(4096).read_to_string(&mut text).ok()?;
+        text.trim_end().strip_prefix("ref: ").map(str::to_owned)
+    }
+
+    /// The request of a hook; the error is a sentence for the pusher.
+    pub(crate) fn request(&self, hook: Hook, guard: &Guard, updates: Vec<Update>) -> Result<Request, String> {
+        let identity = guard.identity.as_ref().and_then(env::var_os).map(OsStringExt::into_vec);
+        let options = if matches!(hook, Hook::PreReceive | Hook::PostReceive) { push_options()? } else { Vec::new() };
+        Ok(Request {
+            hook,
+            git_dir: self.repository.clone(),
+            process: ancestor::receive_pack(),
+            quarantine: directory("GIT_QUARANTINE_PATH"),
+            object_directory: directory("GIT_OBJECT_DIRECTORY"),
+            identity: identity.filter(|value| (1..=MAX_IDENTITY).contains(&value.len())),
+            options,
+            updates,
+        })
+    }
+}
+
+fn directory(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(|value| absolute(Path::new(&value)))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+fn push_options() -> Result<Vec<Vec<u8>>, String> {
+    let Some(count) = env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|count| count.parse::<usize>().ok()) else {
+        return Ok(Vec::new());
+    };
+    let (mut options, mut total) = (Vec::new(), 0);
+    for index in 0..count {
+        let option = env::var_os(format!("GIT_PUSH_OPTION_{index}")).unwrap_or_default().into_vec();
+        total += option.len() + 1;
+        if total > MAX_OPTIONS || index >= 4096 {
+            return Err(too_many_options());
+        }
+        options.push(option);
+    }
+    Ok(options)
+}
+
+/// What to say when a push carries more options than the daemon takes.
+pub(crate) fn too_many_options() -> String {
+    format!(
+        "The push options of this push are larger than {MAX_OPTIONS} bytes together; push with fewer or shorter ones."
+    )
+}

@@ -1,0 +1,157 @@
+//! Leases: between pre-receive's yes and git's ref update, the packages of a push belong to that push.
+//!
+//! A lease ends when its ref is seen moved, when the push's process is gone, or when its time is up.
+//! Never here: Git; `settle` looks at the refs and tells the leases.
+
+use std::time::{Duration, Instant};
+
+use super::decide::Decision;
+use super::process::ProcessId;
+use crate::domain::ledger::Deed;
+use crate::domain::names::PackagePath;
+use crate::domain::oid::ObjectId;
+use crate::domain::refs::RefName;
+
+/// How long a push may take from the verdict to the ref update when nobody can tell whether its process lives.
+pub const LEASE_TIME: Duration = Duration::from_secs(60);
+
+/// How long the outcome of a push is kept for its post-receive to fetch.
+const OUTCOME_TIME: Duration = Duration::from_secs(120);
+
+/// One ref update that git was told it may make.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The push's process, where it is known.
+    pub process: Option<ProcessId>,
+    /// When it ends by itself.
+    pub until: Instant,
+    /// The ref.
+    pub name: RefName,
+    /// Its value after; `None` when the push deletes it.
+    pub new: Option<ObjectId>,
+    /// What it means.
+    pub purpose: Purpose,
+    /// How far it is.
+    pub stage: LeaseStage,
+}
+
+/// What a leased update means.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// A change of a package revision.
+    Change(Box<Decision>, Deed),
+    /// An administrator's import.
+    Import(Deed),
+    /// Part of another change of the same push, such as the draft that goes away with its proposal.
+    Part(PackagePath),
+}
+
+/// How far a lease is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseStage {
+    /// The ref is not seen moved yet.
+    Waiting,
+    /// It moved, the transition is complete, and this is what to tell the pusher.
+    Done(Vec<String>),
+}
+
+impl Lease {
+    /// The package it holds.
+    pub fn package(&self) -> Option<&PackagePath> {
+        match &self.purpose {
+            Purpose::Change(decision, _) => Some(&decision.change.package),
+            Purpose::Part(package) => Some(package),
+            Purpose::Import(_) => None,
+        }
+    }
+
+    /// Whether it waits for a push that is over.
+    pub fn is_over(&self, now: Instant) -> bool {
+        now >= self.until || self.process.is_some_and(ProcessId::is_gone)
+    }
+}
+
+/// The leases of one repository, and how the pushes under way are made up.
+#[derive(Debug, Default)]
+pub struct Leases {
+    leases: Vec<Lease>,
+    /// Pushes that hold both refs for proc-receive and others: by process, with the end of their time.
+    mixed: Vec<(ProcessId, Instant)>,
+}
+
+impl Leases {
+    /// Whether a change of `package` must wait: a push that is not over holds it, or one that overlaps it.
+    pub fn holds(&self, package: &PackagePath) -> bool {
+        let now = Instant::now();
+        self.leases.iter().any(|lease| {
+            lease.stage == LeaseStage::Waiting
+                && lease.package().is_some_and(|held| held.overlaps(package))
+                && !lease.is_over(now)
+        })
+    }
+
+    /// Adds the leases of a push.
+    pub fn add(&mut self, leases: Vec<Lease>) {
+        let now = Instant::now();
+        self.leases.retain(|lease| match lease.stage {
+            LeaseStage::Waiting => true,
+            LeaseStage::Done(_) => now < lease.until + OUTCOME_TIME,
+        });
+        self.leases.extend(leases);
+    }
+
+    /// Whether an update of a ref was allowed to a push: `process` is its, where both know one.
+    pub fn allows(&self, process: Option<ProcessId>, name: &RefName, new: Option<ObjectId>) -> bool {
+        self.leases.iter().any(|lease| {
+            lease.name == *name
+                && lease.new == new
+                && lease.stage == LeaseStage::Waiting
+                && (lease.process.is_none() || process.is_none() || lease.process == process)
+        })
+    }
+
+    /// Whether any lease still waits.
+    pub fn any_waiting(&self) -> bool {
+        self.leases.iter().any(|lease| lease.stage == LeaseStage::Waiting)
+    }
+
+    /// Every lease, to be looked at and moved on.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Lease> {
+        self.leases.iter_mut()
+    }
+
+    /// Drops the waiting leases for which `over` says yes.
+    pub fn drop_waiting(&mut self, mut over: impl FnMut(&Lease) -> bool) {
+        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || !over(lease));
+    }
+
+    /// Takes the outcomes of a push's refs, in the order in which the push named them.
+    pub fn take_outcomes(&mut self, process: Option<ProcessId>, names: &[RefName]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for name in names {
+            let at = self.leases.iter().position(|lease| {
+                lease.name == *name
+                    && matches!(lease.stage, LeaseStage::Done(_))
+                    && (lease.process == process || process.is_none())
+            });
+            if let Some(at) = at
+                && let LeaseStage::Done(told) = self.leases.remove(at).stage
+            {
+                lines.extend(told);
+            }
+        }
+        lines
+    }
+
+    /// Notes that a push mixes refs for proc-receive with others.
+    pub fn note_mixed(&mut self, process: ProcessId) {
+        let now = Instant::now();
+        self.mixed.retain(|(_, until)| now < *until);
+        self.mixed.push((process, now + LEASE_TIME));
+    }
+
+    /// Whether a push mixes refs for proc-receive with others.
+    pub fn is_mixed(&self, process: Option<ProcessId>) -> bool {
+        self.mixed.iter().any(|(noted, _)| Some(*noted) == process)
+    }
+}

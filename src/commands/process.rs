@@ -1,0 +1,42 @@
+//! The process that a push runs in, and whether it is still there.
+//!
+//! Never here: deciding what its end means (see `lease`).
+
+/// The `git receive-pack` that all hooks of one push share: its process id and start time, so that a reused id is not
+/// taken for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProcessId {
+    /// The process id.
+    pub pid: u32,
+    /// The start time in clock ticks since boot, field 22 of `/proc/<pid>/stat`.
+    pub start: u64,
+}
+
+impl ProcessId {
+    /// Whether the process is known to be gone. Where `/proc` does not tell (another process namespace) it is not known,
+    /// and the answer is no: then time decides.
+    pub fn is_gone(self) -> bool {
+        match std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
+            Ok(stat) => start_time(&stat).is_some_and(|start| start != self.start),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound && std::path::Path::new("/proc/self/stat").exists(),
+        }
+    }
+}
+
+fn start_time(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_process_is_there_and_another_with_its_number_is_not_it() {
+        let pid = std::process::id();
+        let start = start_time(&std::fs::read_to_string("/proc/self/stat").expect("readable")).expect("a start time");
+        assert!(!ProcessId { pid, start }.is_gone());
+        assert!(ProcessId { pid, start: start + 1 }.is_gone());
+        assert!(ProcessId { pid: u32::MAX - 1, start }.is_gone());
+    }
+}

@@ -1,0 +1,8 @@
+//! The push door's side of the commands: what pushed refs mean, the verdict on a whole push, and what the pusher reads.
+//!
+//! Never here: the socket and its wire format (see `hooks`).
+
+pub mod branch;
+pub mod read;
+pub mod reply;
+pub mod verdict;

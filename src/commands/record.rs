@@ -1,0 +1,95 @@
+//! Writes the ledger: intents before a transition's first ref moves, deeds and versions after its last.
+//!
+//! Never here: package refs (see `transition`), and what the entries mean (see `domain::ledger`).
+
+use std::collections::BTreeMap;
+
+use crate::domain::annotation::ORCHESTRATOR;
+use crate::domain::ledger::{Entry, EntryKey, Versions};
+use crate::domain::names::{PackagePath, UserName, Workspace};
+use crate::git::{LedgerStore, Person, TransactError};
+use crate::index::clock;
+use crate::index::guarded::{Guarded, View, Writer};
+
+/// Entries that are about to be written.
+#[derive(Debug, Default)]
+pub struct Draft {
+    entries: BTreeMap<EntryKey, Entry>,
+}
+
+impl Draft {
+    /// The entry of a package's workspace, to be changed: as drafted so far, else as the ledger has it, else new.
+    pub fn entry(&mut self, view: &View, package: &PackagePath, workspace: &Workspace) -> &mut Entry {
+        let key = EntryKey::of(package, workspace);
+        self.entries.entry(key).or_insert_with(|| view.ledger.entry(package, workspace))
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// A person whose name and e-mail are a user's name, as Porch writes authors.
+pub fn person(user: &UserName) -> Person {
+    Person {
+        name: user.to_string(),
+        email: user.to_string(),
+        seconds: clock::now().seconds(),
+        offset_seconds: 0,
+    }
+}
+
+/// The identity that commits what the orchestrator makes, at this moment.
+pub fn orchestrator() -> Person {
+    let (name, email) = ORCHESTRATOR;
+    Person { name: name.to_owned(), email: email.to_owned(), seconds: clock::now().seconds(), offset_seconds: 0 }
+}
+
+/// Appends one commit with the drafted entries to the ledger. The view then in force has them.
+pub fn append(
+    guarded: &Guarded,
+    _writer: &Writer<'_>,
+    draft: Draft,
+    message: &str,
+    author: Person,
+) -> Result<(), TransactError> {
+    if draft.is_empty() {
+        return Ok(());
+    }
+    let view = guarded.refresh()?;
+    let edits: Vec<(String, Option<Vec<u8>>)> =
+        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), Some(entry.to_bytes()))).collect();
+    let store = guarded.store();
+    let head = LedgerStore::append(store, &store.reader(), view.ledger_head, &edits, message, author)?;
+    guarded.ledger_written(head, draft.entries.into_values());
+    Ok(())
+}
+
+/// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition.
+/// A failure is logged and not told: the refs have moved, and the next rescan records again.
+pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, message: &str, author: Person) {
+    let view = match guarded.refresh() {
+        Ok(view) => view,
+        Err(error) => {
+            tracing::error!(%error, "the repository cannot be read after a transition; a rescan will record it");
+            return;
+        }
+    };
+    let ids = guarded.unrecorded();
+    for id in &ids {
+        let Some(object) = view.objects.get(id) else { continue };
+        let entry = draft.entry(&view, &object.package, &object.workspace);
+        entry.created.get_or_insert(object.created);
+        entry.versions = Some(Versions {
+            resource_version: object.resource_version,
+            digest: object.digest(),
+            content_version: object.content_version,
+            tree: object.tree,
+        });
+    }
+    match append(guarded, writer, draft, message, author) {
+        Ok(()) => guarded.recorded(&ids),
+        Err(error) => tracing::error!(%error, "the ledger cannot be written; a rescan will record the transition"),
+    }
+}

@@ -1,0 +1,247 @@
+//! Carries out decisions that no push carries out by itself: writes what they need, then moves all refs at once.
+//!
+//! The sequence is always: objects, the ledger's intents, the refs in one transaction, the ledger's deeds. Each prefix of
+//! it is completed or undone by `settle`. Never here: deciding, and pushes that git itself carries out.
+
+use super::decide::{Decision, failed};
+use super::record::{self, Draft, conclude, orchestrator, person};
+use super::repository::ManagedRepository;
+use crate::domain::annotation::{approval_message, deletion_message};
+use crate::domain::completion::{approval_edits, needs_intent};
+use crate::domain::ledger::{Deed, Intent};
+use crate::domain::lifecycle::Action;
+use crate::domain::oid::ObjectId;
+use crate::domain::ref_plan::RefEdit;
+use crate::domain::refs::{RefName, RevisionNumber};
+use crate::domain::refusal::{Code, Refusal};
+use crate::git::{GitError, NewCommit, Reader, TransactError};
+use crate::index::guarded::{View, Writer};
+
+/// A decision, and who made it when.
+pub type Decided = (Decision, Deed);
+
+/// What a set of decisions moves.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The edits, in the order in which each prefix can be completed.
+    pub edits: Vec<RefEdit>,
+    /// The commit that the registered branch is at after the edits so far.
+    head: Option<ObjectId>,
+    /// The merge commit of each approval, in the order of the decisions.
+    merges: Vec<Option<ObjectId>>,
+}
+
+/// Plans decisions: writes the commits they need, moves nothing.
+pub fn plan(
+    repository: &ManagedRepository,
+    view: &View,
+    reader: &Reader,
+    decided: &[Decided],
+) -> Result<Plan, GitError> {
+    let mut plan = Plan { head: view.findings.head, ..Plan::default() };
+    let start = plan.head;
+    for (decision, deed) in decided {
+        let merge = plan.add(repository, view, reader, decision, deed)?;
+        plan.merges.push(merge);
+    }
+    if let (Some(start), Some(end)) = (start, plan.head)
+        && start != end
+    {
+        // Several approvals in one plan move the branch once.
+        let branch = &repository.guarded.key().registration.branch;
+        plan.edits.retain(|edit| edit.name != *branch);
+        plan.edits.insert(0, RefEdit::update(branch.clone(), start, end));
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        repository: &ManagedRepository,
+        view: &View,
+        reader: &Reader,
+        decision: &Decision,
+        deed: &Deed,
+    ) -> Result<Option<ObjectId>, GitError> {
+        let (package, workspace) = (&decision.change.package, &decision.change.workspace);
+        let branch = &repository.guarded.key().registration.branch;
+        let value = |name: &RefName| view.snapshot.get(name).map(|value| value.target);
+        let delete = |name: RefName| value(&name).map(|old| RefEdit::delete(name, old));
+        let (draft, proposed) = (RefName::draft(package, workspace), RefName::proposed(package, workspace));
+        match decision.change.action {
+            Action::Save => {}
+            Action::Propose => {
+                self.edits.push(RefEdit::create(proposed, decision.commit));
+                self.edits.extend(delete(draft));
+            }
+            Action::Reject => {
+                self.edits.push(RefEdit::create(draft, decision.commit));
+                self.edits.extend(delete(proposed));
+            }
+            Action::DropDraft => self.edits.extend(delete(draft)),
+            Action::DropProposal => self.edits.extend(delete(proposed)),
+            Action::Approve => {
+                let (Some(head), Some(tree), Some(number)) = (self.head, decision.tree, decision.number) else {
+                    return Ok(None);
+                };
+                let merge = merge(reader, head, tree, decision, number, deed)?;
+                self.edits.extend(approval_edits(package, workspace, number, decision.commit, branch, (head, merge)));
+                self.head = Some(merge);
+                return Ok(Some(merge));
+            }
+            Action::ProposeDeletion => {
+                let segment = decision.segment.as_deref().unwrap_or_default();
+                self.edits.push(RefEdit::create(RefName::deletion_proposed(package, segment), decision.commit));
+            }
+            Action::RefuseDeletion => self.edits.extend(marker(view, decision).and_then(delete)),
+            Action::Delete => {
+                if decision.ref_name.as_ref() == Some(branch) {
+                    self.head = self.head.map(|head| remove(reader, head, decision, deed)).transpose()?;
+                } else {
+                    self.edits.extend(decision.ref_name.clone().and_then(delete));
+                }
+                self.edits.extend(marker(view, decision).and_then(delete));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The deletion marker of a published revision that exists: by the tag's last segment, or by `v<N>` as Porch writes it.
+pub fn marker(view: &View, decision: &Decision) -> Option<RefName> {
+    let package = &decision.change.package;
+    let number = view.objects.get(&(package.clone(), decision.change.workspace.clone())).map(|object| object.revision);
+    let standard = number.filter(|number| number.is_published()).map(RevisionNumber::segment);
+    let mut candidates = decision.segment.iter().cloned().chain(standard);
+    candidates.find_map(|segment| {
+        let name = RefName::deletion_proposed(package, &segment);
+        view.snapshot.get(&name).map(|_| name)
+    })
+}
+
+/// Porch's merge commit: parents branch head and proposal, the branch's tree with the package's directory replaced.
+fn merge(
+    reader: &Reader,
+    head: ObjectId,
+    tree: ObjectId,
+    decision: &Decision,
+    number: RevisionNumber,
+    deed: &Deed,
+) -> Result<ObjectId, GitError> {
+    let (package, workspace) = (&decision.change.package, &decision.change.workspace);
+    let tree = reader.replace_subtree(reader.commit(head)?.tree, package, Some(tree))?;
+    reader.write_commit(&NewCommit {
+        tree,
+        parents: &[head, decision.commit],
+        author: person(&deed.by),
+        committer: orchestrator(),
+        message: &approval_message(package, workspace, number),
+    })
+}
+
+/// The commit that removes a package from the branch.
+fn remove(reader: &Reader, head: ObjectId, decision: &Decision, deed: &Deed) -> Result<ObjectId, GitError> {
+    let package = &decision.change.package;
+    let tree = reader.replace_subtree(reader.commit(head)?.tree, package, None)?;
+    reader.write_commit(&NewCommit {
+        tree,
+        parents: &[head],
+        author: person(&deed.by),
+        committer: orchestrator(),
+        message: &deletion_message(package),
+    })
+}
+
+/// Carries out decisions, all or none. `also` are edits that go with them, such as the removal of a leftover ref.
+pub fn carry_out(
+    repository: &ManagedRepository,
+    writer: &Writer<'_>,
+    view: &View,
+    decided: &[Decided],
+    also: Vec<RefEdit>,
+) -> Result<(), Refusal> {
+    let guarded = &repository.guarded;
+    let reader = guarded.store().reader();
+    let mut plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
+    plan.edits.extend(also);
+    let Some((_, first)) = decided.first() else { return Ok(()) };
+    let message = message(decided);
+
+    let mut intents = Draft::default();
+    for ((decision, deed), merge) in decided.iter().zip(&plan.merges) {
+        if needs_intent(decision.change.action) {
+            let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
+            entry.intent = Some(intent(decision, deed, *merge));
+        }
+    }
+    let with_intents = !intents.is_empty();
+    let author = person(&first.by);
+    record::append(guarded, writer, intents, &format!("Begin: {message}"), author.clone()).map_err(not_moved)?;
+    if let Err(error) = crate::git::transact(guarded.store(), &plan.edits, &message) {
+        if with_intents {
+            withdraw(repository, writer, decided, &message);
+        }
+        return Err(not_moved(error));
+    }
+    let mut deeds = Draft::default();
+    if let Ok(view) = guarded.refresh() {
+        for (decision, deed) in decided {
+            let entry = deeds.entry(&view, &decision.change.package, &decision.change.workspace);
+            entry.record(decision.change.action, deed.clone(), decision.number);
+        }
+    }
+    conclude(guarded, writer, deeds, &message, author);
+    Ok(())
+}
+
+/// The ledger's intent for a decision.
+pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Intent {
+    Intent { action: decision.change.action, deed: deed.clone(), revision: decision.number, merge }
+}
+
+/// Takes intents back after their refs could not be moved.
+fn withdraw(repository: &ManagedRepository, writer: &Writer<'_>, decided: &[Decided], message: &str) {
+    let Ok(view) = repository.guarded.refresh() else { return };
+    let mut draft = Draft::default();
+    for (decision, _) in decided {
+        draft.entry(&view, &decision.change.package, &decision.change.workspace).intent = None;
+    }
+    conclude(&repository.guarded, writer, draft, &format!("Not done: {message}"), orchestrator());
+}
+
+/// One line for the ledger's log and the ref transaction.
+pub fn message(decided: &[Decided]) -> String {
+    let one = |(decision, deed): &Decided| {
+        let change = &decision.change;
+        let number = decision.number.map(|number| format!(" as v{number}")).unwrap_or_default();
+        let (action, commit) = (change.action.as_str(), decision.commit);
+        format!("{action} {} {}{number} at {commit} by {}", change.package, change.workspace, deed.by)
+    };
+    match decided {
+        [] => String::new(),
+        [only] => one(only),
+        [first, rest @ ..] => {
+            let rest: Vec<String> = rest.iter().map(one).collect();
+            format!("{} and {} more\n\n{}", one(first), rest.len(), rest.join("\n"))
+        }
+    }
+}
+
+/// The refusal for refs that could not be moved; nothing was changed.
+pub fn not_moved(error: TransactError) -> Refusal {
+    match error {
+        TransactError::Moved { name, .. } => {
+            Refusal::new(Code::Stale, format!("{} changed at the same moment", name.shortened()))
+                .next("look at what is there now and try again")
+        }
+        TransactError::NameConflict { name, .. } => {
+            Refusal::new(Code::RefConflict, format!("the ref {name} cannot be made beside another one"))
+        }
+        TransactError::Locked { what, .. } => {
+            Refusal::new(Code::Busy, format!("{what} is being changed by another process"))
+                .next("try again in a moment")
+        }
+        TransactError::Git(error) => failed(&error),
+    }
+}

@@ -1,0 +1,199 @@
+//! The files below `<repository>/hooks`: putting the stub under a hook's name, keeping the hook that was there, and putting
+//! that back. Every step is one rename or link, so that a process killed between two leaves a state that a second run mends.
+//!
+//! Never here: deleting a hook that is not Stoop's, and the repository's configuration.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// What a hook's link says; it names the stub from within `hooks`.
+const LINK: &str = "stoop/stub";
+/// From the place where hooks are kept back to `hooks`: what a relative link gains when it moves there.
+const BACK: &str = "../..";
+/// How names of unfinished files begin.
+const UNFINISHED: &str = ".new-";
+
+/// The directories that installing works in.
+#[derive(Debug, Clone)]
+pub(super) struct HookFiles {
+    hooks: PathBuf,
+}
+
+/// What is under a hook's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// Our link.
+    Ours,
+    /// A hook of somebody else.
+    Other,
+}
+
+impl HookFiles {
+    /// The directories of a repository.
+    pub(super) fn of(repository: &Path) -> Self {
+        Self { hooks: repository.join("hooks") }
+    }
+
+    /// `<repository>/hooks`
+    pub(super) fn hooks(&self) -> &Path {
+        &self.hooks
+    }
+
+    /// Stoop's own directory.
+    pub(super) fn own(&self) -> PathBuf {
+        self.hooks.join("stoop")
+    }
+
+    fn kept(&self, name: &str) -> PathBuf {
+        self.own().join("kept").join(name)
+    }
+
+    /// What is under this hook's name.
+    pub(super) fn found(&self, name: &str) -> io::Result<Found> {
+        let path = self.hooks.join(name);
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            Err(error) => Err(error),
+            Ok(metadata) if metadata.is_symlink() && fs::read_link(&path)? == Path::new(LINK) => Ok(Found::Ours),
+            Ok(_) => Ok(Found::Other),
+        }
+    }
+
+    /// Whether an earlier hook of this name is kept.
+    pub(super) fn is_kept(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.kept(name)).is_ok()
+    }
+
+    /// Puts the stub under a hook's name, and keeps what was there. Gives whether anything changed.
+    pub(super) fn take_over(&self, name: &str) -> io::Result<bool> {
+        match self.found(name)? {
+            Found::Ours => return Ok(false),
+            Found::Other => self.keep(name)?,
+            Found::Nothing => {}
+        }
+        self.link(Path::new(LINK), &self.hooks.join(name))?;
+        Ok(true)
+    }
+
+    /// Makes `kept/<name>` the hook that is now under this name. An older one that differs is moved aside, never dropped.
+    fn keep(&self, name: &str) -> io::Result<()> {
+        let (hook, kept) = (self.hooks.join(name), self.kept(name));
+        fs::create_dir_all(self.own().join("kept"))?;
+        let target = relative_target(&hook)?;
+        if fs::symlink_metadata(&kept).is_ok() {
+            let same = match &target {
+                Some(target) => fs::read_link(&kept).is_ok_and(|link| link == Path::new(BACK).join(target)),
+                None => same_file(&hook, &kept)?,
+            };
+            if same {
+                return Ok(());
+            }
+            fs::rename(&kept, self.aside(name))?;
+        }
+        match target {
+            Some(target) => self.link(&Path::new(BACK).join(target), &kept),
+            // Where there are no hard links, the name is free for a moment; a second run finds the hook kept.
+            None => fs::hard_link(&hook, &kept).or_else(|_| fs::rename(&hook, &kept)),
+        }
+    }
+
+    fn aside(&self, name: &str) -> PathBuf {
+        let mut number = 1_u64;
+        loop {
+            let path = self.kept(&format!("{name}.{number}"));
+            if fs::symlink_metadata(&path).is_err() {
+                return path;
+            }
+            number += 1;
+        }
+    }
+
+    /// Puts back the hook that was kept, or takes our link away. A foreign hook that has come since stays. Gives whether
+    /// anything changed.
+    pub(super) fn give_back(&self, name: &str) -> io::Result<bool> {
+        let (hook, kept) = (self.hooks.join(name), self.kept(name));
+        let found = self.found(name)?;
+        if !self.is_kept(name) {
+            return match found {
+                Found::Ours => fs::remove_file(&hook).map(|()| true),
+                Found::Nothing | Found::Other => Ok(false),
+            };
+        }
+        let target = relative_target(&kept)?;
+        if found == Found::Other {
+            // A run that was stopped between putting back and removing, or the hook was installed anew.
+            let same = match &target {
+                Some(target) => fs::read_link(&hook).is_ok_and(|link| target.strip_prefix(BACK) == Ok(&link)),
+                None => same_file(&hook, &kept)?,
+            };
+            return if same { fs::remove_file(&kept).map(|()| true) } else { Ok(false) };
+        }
+        match target {
+            Some(target) => {
+                self.link(target.strip_prefix(BACK).unwrap_or(&target), &hook)?;
+                fs::remove_file(&kept)?;
+            }
+            None => fs::rename(&kept, &hook)?,
+        }
+        Ok(true)
+    }
+
+    /// Makes a link, in one step where something has that name already.
+    fn link(&self, target: &Path, at: &Path) -> io::Result<()> {
+        let unfinished = self.own().join(format!("{UNFINISHED}link"));
+        if fs::symlink_metadata(&unfinished).is_ok() {
+            fs::remove_file(&unfinished)?;
+        }
+        symlink(target, &unfinished)?;
+        fs::rename(&unfinished, at)
+    }
+
+    /// Removes what an earlier run left unfinished.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.own())? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The target of a link that is relative; such a link means something else in another directory.
+fn relative_target(path: &Path) -> io::Result<Option<PathBuf>> {
+    if !fs::symlink_metadata(path)?.is_symlink() {
+        return Ok(None);
+    }
+    Ok(Some(fs::read_link(path)?).filter(|target| target.is_relative()))
+}
+
+fn same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let (a, b) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
+    if a.is_symlink() || b.is_symlink() {
+        return Ok(a.is_symlink() && b.is_symlink() && fs::read_link(one)? == fs::read_link(other)?);
+    }
+    let identical = (a.dev(), a.ino()) == (b.dev(), b.ino());
+    let alike = a.is_file() && b.is_file() && a.mode() == b.mode() && a.len() == b.len();
+    Ok(identical || (alike && fs::read(one)? == fs::read(other)?))
+}
+
+/// Replaces a file in one step, unless it holds these bytes with this mode already. Gives whether it was written.
+pub(super) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
+    let right_mode = fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o7777 == mode);
+    if right_mode && fs::read(path).is_ok_and(|found| found == bytes) {
+        return Ok(false);
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()?;
+    Ok(true)
+}

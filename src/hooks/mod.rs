@@ -1,0 +1,18 @@
+//! The daemon's end of the Git hooks: the socket that hook stubs ask, and installing the stubs into repositories.
+//!
+//! Never here: the decision about a push (a [`HookService`] makes it), and reading or writing refs and objects.
+
+mod config_edit;
+mod hook_files;
+mod install;
+mod server;
+#[cfg(test)]
+mod server_tests;
+
+pub use install::{InstallError, Installed, install, uninstall, write_guard};
+pub use server::{BindError, HookListener, HookService, bind};
+pub use stoop_hook::guard::{Guard, GuardError};
+pub use stoop_hook::wire::{Hook, Process, Reply, Request, State, Update, Verdict, WireError};
+
+/// The hook stub: a static program for the machine that the daemon was built for.
+pub const STUB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));
