@@ -18,7 +18,9 @@ impl ProcessId {
     pub fn is_gone(self) -> bool {
         match std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
             Ok(stat) => start_time(&stat).is_some_and(|start| start != self.start),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound && std::path::Path::new("/proc/self/stat").exists(),
+            Err(error) => {
+                error.kind() == std::io::ErrorKind::NotFound && std::path::Path::new("/proc/self/stat").exists()
+            }
         }
     }
 }

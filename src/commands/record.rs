@@ -32,12 +32,7 @@ impl Draft {
 
 /// A person whose name and e-mail are a user's name, as Porch writes authors.
 pub fn person(user: &UserName) -> Person {
-    Person {
-        name: user.to_string(),
-        email: user.to_string(),
-        seconds: clock::now().seconds(),
-        offset_seconds: 0,
-    }
+    Person { name: user.to_string(), email: user.to_string(), seconds: clock::now().seconds(), offset_seconds: 0 }
 }
 
 /// The identity that commits what the orchestrator makes, at this moment.

@@ -11,7 +11,7 @@ use super::lease::{LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
-use super::transition::{self, Decided, marker};
+use super::transition::{self, Decided};
 use crate::domain::change::Change;
 use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::evidence::Limits;
@@ -29,6 +29,7 @@ struct Work {
     edits: Vec<RefEdit>,
     deeds: Vec<(Action, Deed, Entry, Option<crate::domain::refs::RevisionNumber>)>,
     dropped: Vec<Entry>,
+    imports: Vec<String>,
 }
 
 /// Settles the repository and says whether anything had to be done.
@@ -46,7 +47,7 @@ pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Res
         view = guarded.refresh()?;
     }
     let mut work = Work::default();
-    let moved = moved_leases(repository, &view);
+    let moved = moved_leases(repository, &view, &mut work);
     for (decision, deed) in &moved {
         let change = &decision.change;
         let entry = view.ledger.entry(&change.package, &change.workspace);
@@ -59,7 +60,7 @@ pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Res
         work.deeds.push((change.action, deed.clone(), entry, decision.number));
     }
     left_intents(repository, &view, &reader, &moved, &mut work)?;
-    let busy = !work.edits.is_empty() || !work.deeds.is_empty() || !work.dropped.is_empty();
+    let busy = !work.edits.is_empty() || !work.deeds.is_empty() || !work.dropped.is_empty() || !work.imports.is_empty();
     if busy || !guarded.unrecorded().is_empty() {
         apply(repository, writer, work);
     }
@@ -77,6 +78,7 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
             let (action, commit) = (action.as_str(), deed.commit);
             format!("{action} {} {}{number} at {commit} by {}", entry.package, entry.workspace, deed.by)
         })
+        .chain(work.imports)
         .collect();
     let message = match lines.as_slice() {
         [] if work.dropped.is_empty() => "Record what was found".to_owned(),
@@ -109,7 +111,7 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
 }
 
 /// The changes whose pushed ref is seen at its new value. Leases of pushes that are over and moved nothing are dropped.
-fn moved_leases(repository: &ManagedRepository, view: &View) -> Vec<Decided> {
+fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) -> Vec<Decided> {
     let mut moved = Vec::new();
     let mut leases = repository.leases();
     let now = Instant::now();
@@ -119,10 +121,14 @@ fn moved_leases(repository: &ManagedRepository, view: &View) -> Vec<Decided> {
         }
         match &lease.purpose {
             Purpose::Change(decision, deed) => {
-                lease.stage = LeaseStage::Done(reply::pending(decision));
+                lease.stage = LeaseStage::Done(Vec::new());
                 moved.push(((**decision).clone(), deed.clone()));
             }
-            Purpose::Import(_) | Purpose::Part(_) => lease.stage = LeaseStage::Done(Vec::new()),
+            Purpose::Import(deed) => {
+                lease.stage = LeaseStage::Done(vec![format!("{}: imported", lease.name.shortened())]);
+                work.imports.push(format!("import {} at {} by {}", lease.name, deed.commit, deed.by));
+            }
+            Purpose::Part(_) => lease.stage = LeaseStage::Done(Vec::new()),
         }
     }
     leases.drop_waiting(|lease| lease.is_over(now));
@@ -135,7 +141,8 @@ fn finish_leases(repository: &ManagedRepository) {
     for lease in repository.leases().iter_mut() {
         if let (LeaseStage::Done(lines), Purpose::Change(decision, _)) = (&mut lease.stage, &lease.purpose) {
             let id = (decision.change.package.clone(), decision.change.workspace.clone());
-            *lines = reply::done(decision, view.objects.get(&id).map(AsRef::as_ref), &repository.guarded.key().registration);
+            *lines =
+                reply::done(decision, view.objects.get(&id).map(AsRef::as_ref), &repository.guarded.key().registration);
         }
     }
 }
@@ -192,7 +199,9 @@ fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<S
 fn leftover_marker(view: &View, entry: &Entry) -> Option<RefName> {
     let segments = entry.highest_revision.map(|number| number.segment()).into_iter();
     let segments = segments.chain([entry.workspace.to_string()]);
-    segments.map(|segment| RefName::deletion_proposed(&entry.package, &segment)).find(|name| view.snapshot.get(name).is_some())
+    segments
+        .map(|segment| RefName::deletion_proposed(&entry.package, &segment))
+        .find(|name| view.snapshot.get(name).is_some())
 }
 
 /// `refs/approve/…` and `refs/reject/…` that arrived as ordinary refs, where another program owns proc-receive. One that
@@ -230,6 +239,10 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         if let Err(refusal) = outcome {
             tracing::warn!(name = %value.name, %refusal, "a decision could not be carried out any more");
             remove(repository, &removal);
+            repository.leases().drop_waiting(|lease| lease.name == value.name);
+        }
+        for lease in repository.leases().iter_mut().filter(|lease| lease.name == value.name) {
+            lease.stage = LeaseStage::Done(Vec::new());
         }
     }
     Ok(any)
@@ -239,9 +252,4 @@ fn remove(repository: &ManagedRepository, removal: &RefEdit) {
     if let Err(error) = crate::git::transact(repository.guarded.store(), std::slice::from_ref(removal), "leftover") {
         tracing::warn!(%error, name = %removal.name, "a leftover ref cannot be removed");
     }
-}
-
-/// The marker of a decision on a published revision, for callers that have the view at hand.
-pub fn marker_of(view: &View, decision: &Decision) -> Option<RefName> {
-    marker(view, decision)
 }

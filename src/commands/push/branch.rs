@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::read::PushedRef;
+use super::read::{Meaning, PushedRef};
 use crate::commands::decide::failed;
 use crate::domain::names::{Directory, PackagePath};
 use crate::domain::oid::ObjectId;
@@ -17,16 +17,24 @@ use crate::index::guarded::View;
 /// More changed files than this in one move of the branch count as touching a package.
 const MOST_CHANGES: usize = 200_000;
 
-/// Says whether the move may pass, and if not, why.
-pub fn judge(update: &PushedRef, registration: &Registration, view: &View, reader: &Reader) -> Result<(), Refusal> {
+/// Says what the move means: nothing to Stoop, or something that only an import may do; what nobody may do is refused.
+pub fn judge(
+    update: &PushedRef,
+    registration: &Registration,
+    view: &View,
+    reader: &Reader,
+) -> Result<Meaning, Refusal> {
     let branch = registration.branch_name();
     let guarded = !view.objects.is_empty();
     let Some(new) = update.new else {
         if !guarded {
-            return Ok(());
+            return Ok(Meaning::Unmanaged);
         }
-        return Err(Refusal::new(Code::BranchGuarded, format!("branch {branch} holds the packages of this repository and stays"))
-            .next("to give the repository up, have its administrator unregister it first"));
+        return Err(Refusal::new(
+            Code::BranchGuarded,
+            format!("branch {branch} holds the packages of this repository and stays"),
+        )
+        .next("to give the repository up, have its administrator unregister it first"));
     };
     if guarded && let Some(old) = update.old {
         let forward = peel(reader, old).and_then(|old| reader.is_ancestor(old, new));
@@ -36,12 +44,14 @@ pub fn judge(update: &PushedRef, registration: &Registration, view: &View, reade
         }
     }
     match touched(update.old, new, &registration.directory, view, reader).map_err(|error| failed(&error))? {
-        None => Ok(()),
-        Some(package) => Err(Refusal::new(
-            Code::BranchGuarded,
-            format!("the push to {branch} changes package {package} without an approval"),
-        )
-        .next(format!("propose it instead: git push origin HEAD:refs/heads/proposed/{package}/<workspace>"))),
+        None => Ok(Meaning::Unmanaged),
+        Some(package) => Ok(Meaning::ImportOnly(
+            Refusal::new(
+                Code::BranchGuarded,
+                format!("the push to {branch} changes package {package} without an approval"),
+            )
+            .next(format!("propose it instead: git push origin HEAD:refs/heads/proposed/{package}/<workspace>")),
+        )),
     }
 }
 

@@ -39,12 +39,7 @@ pub enum Meaning {
 }
 
 /// Reads an update.
-pub fn read(
-    update: &PushedRef,
-    registration: &Registration,
-    view: &View,
-    reader: &Reader,
-) -> Result<Meaning, Refusal> {
+pub fn read(update: &PushedRef, registration: &Registration, view: &View, reader: &Reader) -> Result<Meaning, Refusal> {
     let new_commit = || commit_of(update, reader);
     let change = |package, workspace, action, commit| {
         Ok(Meaning::Change(Change { package, workspace, action, commit, via: Via::Push }))
@@ -54,8 +49,9 @@ pub fn read(
         RefKind::RegisteredBranch => Ok(Meaning::Branch),
         RefKind::Internal => Err(Refusal::new(Code::Internal, format!("{} belongs to Stoop alone", update.name))
             .next("leave it out of the push")),
-        RefKind::Malformed(malformed) => Err(Refusal::new(Code::BadName, malformed.to_string())
-            .next("correct the ref name and push again")),
+        RefKind::Malformed(malformed) => {
+            Err(Refusal::new(Code::BadName, malformed.to_string()).next("correct the ref name and push again"))
+        }
         RefKind::Draft(package, workspace) => match update.new {
             None => change(package, workspace, Action::DropDraft, update.old),
             Some(_) => {
@@ -107,13 +103,17 @@ pub fn read(
 }
 
 fn nothing_to_delete(update: &PushedRef) -> Refusal {
-    Refusal::new(Code::BadRequest, format!("{} is pushed to decide, and never stays: there is nothing to delete", update.name))
+    Refusal::new(
+        Code::BadRequest,
+        format!("{} is pushed to decide, and never stays: there is nothing to delete", update.name),
+    )
 }
 
 /// The published revision that a marker's or a tag's last segment names.
 fn revision_of<'v>(view: &'v View, package: &PackagePath, last: &Workspace) -> Option<&'v PackageRevision> {
     let start = (package.clone(), Workspace::parse("!").unwrap_or_else(|_| last.clone()));
-    let of_package = view.objects.range(start..).take_while(|((other, _), _)| other == package).map(|(_, object)| object);
+    let of_package =
+        view.objects.range(start..).take_while(|((other, _), _)| other == package).map(|(_, object)| object);
     let mut published = of_package.filter(|object| object.lifecycle.is_published());
     published
         .find(|object| {
@@ -149,13 +149,17 @@ fn tag(
         return Ok(Meaning::Unmanaged);
     }
     let name = update.name.shortened();
-    Ok(Meaning::ImportOnly(if object.is_some() {
-        Refusal::new(Code::Immutable, format!("tag {name} is a published revision of package {package}, which does not change"))
-            .next("publish a new revision instead")
-    } else {
+    if object.is_some() {
+        return Err(Refusal::new(
+            Code::Immutable,
+            format!("tag {name} is a published revision of package {package}, which does not change"),
+        )
+        .next("publish a new revision instead"));
+    }
+    Ok(Meaning::ImportOnly(
         Refusal::new(Code::Immutable, format!("tag {name} would publish package {package} without an approval"))
-            .next(format!("propose it instead: git push origin <commit>:refs/heads/proposed/{package}/<workspace>"))
-    }))
+            .next(format!("propose it instead: git push origin <commit>:refs/heads/proposed/{package}/<workspace>")),
+    ))
 }
 
 /// Whether an object leads to a commit with a package at this path.

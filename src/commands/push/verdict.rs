@@ -1,0 +1,362 @@
+//! The verdict on a whole push: every update is read and decided; one that may not happen refuses the push, and each ref
+//! gets its own reason.
+//!
+//! Never here: the wire format, and moving refs: git moves those it was told it may.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::read::{Meaning, PushedRef, read};
+use super::{branch, reply};
+use crate::commands::decide::{Decision, Scene, decide, failed};
+use crate::commands::explain;
+use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
+use crate::commands::process::ProcessId;
+use crate::commands::record::{self, Draft, person};
+use crate::commands::repository::ManagedRepository;
+use crate::commands::settle::settle_locked;
+use crate::commands::transition::{self, Decided};
+use crate::domain::change::Change;
+use crate::domain::completion::needs_intent;
+use crate::domain::evidence::Limits;
+use crate::domain::ledger::{Deed, Via};
+use crate::domain::lifecycle::Action;
+use crate::domain::policy::{Actor, Right};
+use crate::domain::refs::{APPROVE, REJECT, RefName};
+use crate::domain::refusal::{Code, Refusal};
+use crate::git::Reader;
+use crate::index::clock;
+use crate::index::guarded::View;
+
+/// A push, as its hooks tell of it.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// The process that all its hooks share, where it is known.
+    pub process: Option<ProcessId>,
+    /// Who pushes; the refusal says why nobody is known.
+    pub actor: Result<Actor, Refusal>,
+    /// Whether the option `import` was given.
+    pub import: bool,
+    /// The updates.
+    pub updates: Vec<PushedRef>,
+}
+
+/// What a push gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether git may move the refs.
+    pub accept: bool,
+    /// What to tell the pusher.
+    pub lines: Vec<String>,
+    /// The refusal of each ref that has one of its own; for metrics and for `proc-receive`.
+    pub refs: Vec<(RefName, Option<Refusal>)>,
+}
+
+impl Verdict {
+    fn accepted(push: &Push, lines: Vec<String>) -> Self {
+        Self { accept: true, lines, refs: push.updates.iter().map(|update| (update.name.clone(), None)).collect() }
+    }
+
+    fn refused(refs: Vec<(RefName, Option<Refusal>)>) -> Self {
+        let told: Vec<(String, Option<Refusal>)> =
+            refs.iter().map(|(name, refusal)| (name.to_string(), refusal.clone())).collect();
+        Self { accept: false, lines: reply::refused(&told), refs }
+    }
+}
+
+/// Where a decided update is completed.
+enum Judged {
+    Unmanaged,
+    Change(Box<Decision>),
+    Part(Change),
+    Import,
+}
+
+/// Judges the push that a pre-receive hook tells of. What is accepted is leased to it.
+pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Option<&Path>, limits: &Limits) -> Verdict {
+    let by_verdict_ref = |update: &PushedRef| repository.proc_receive && is_verdict_ref(&update.name);
+    if push.updates.iter().all(by_verdict_ref) {
+        return Verdict::accepted(push, Vec::new());
+    }
+    let writer = repository.guarded.lock();
+    let opened = settle_locked(repository, &writer).and_then(|_| {
+        let view = repository.guarded.refresh()?;
+        let store = repository.guarded.store();
+        let reader = match quarantine {
+            Some(quarantine) => store.quarantined(quarantine)?,
+            None => store.reader(),
+        };
+        Ok((view, reader))
+    });
+    let (view, reader) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            let refusal = failed(&error);
+            return Verdict::refused(
+                push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
+            );
+        }
+    };
+    let judged = judge(repository, push, &view, &reader, limits);
+    if judged.iter().any(Result::is_err) {
+        let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
+        return Verdict::refused(refs.collect());
+    }
+    let judged: Vec<Judged> = judged.into_iter().flatten().collect();
+    if judged.iter().all(|judged| matches!(judged, Judged::Unmanaged)) {
+        return Verdict::accepted(push, Vec::new());
+    }
+    let Ok(actor) = &push.actor else { return Verdict::accepted(push, Vec::new()) };
+
+    let mut intents = Draft::default();
+    let mut leases = Vec::new();
+    let mut announced = Vec::new();
+    for (update, judged) in push.updates.iter().zip(judged) {
+        if by_verdict_ref(update) {
+            if let Some(process) = push.process {
+                repository.leases().note_mixed(process);
+            }
+            continue;
+        }
+        let commit = update.new.or(update.old);
+        let deed = commit.map(|commit| Deed { by: actor.name.clone(), at: clock::now(), commit, via: Via::Push });
+        let purpose = match (judged, deed) {
+            (Judged::Change(decision), Some(deed)) => {
+                let deed = Deed { commit: decision.commit, ..deed };
+                if needs_intent(decision.change.action) {
+                    let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
+                    entry.intent = Some(transition::intent(&decision, &deed, None));
+                }
+                announced.push((*decision.clone(), deed.clone()));
+                Purpose::Change(decision, deed)
+            }
+            (Judged::Part(change), _) => Purpose::Part(change.package),
+            (Judged::Import, Some(deed)) => Purpose::Import(deed),
+            _ => continue,
+        };
+        leases.push(Lease {
+            process: push.process,
+            until: Instant::now() + LEASE_TIME,
+            name: update.name.clone(),
+            new: update.new,
+            purpose,
+            stage: LeaseStage::Waiting,
+        });
+    }
+    let message = format!("Begin: {}", transition::message(&announced));
+    if let Err(error) = record::append(&repository.guarded, &writer, intents, &message, person(&actor.name)) {
+        let refusal = transition::not_moved(error);
+        return Verdict::refused(
+            push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
+        );
+    }
+    repository.leases().add(leases);
+    Verdict::accepted(push, Vec::new())
+}
+
+/// Decides and carries out what a proc-receive hook tells of: approvals and rejections, all or none.
+pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, limits: &Limits) -> Verdict {
+    let all = |refusal: &Refusal| {
+        Verdict::refused(push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect())
+    };
+    if atomic && repository.leases().is_mixed(push.process) {
+        return all(&Refusal::new(Code::Mixed, "an atomic push cannot both decide and change other refs")
+            .next("push the refs under refs/approve and refs/reject by themselves"));
+    }
+    let writer = repository.guarded.lock();
+    let opened = settle_locked(repository, &writer).and_then(|_| repository.guarded.refresh());
+    let view = match opened {
+        Ok(view) => view,
+        Err(error) => return all(&failed(&error)),
+    };
+    let reader = repository.guarded.store().reader();
+    let judged = judge(repository, push, &view, &reader, limits);
+    if judged.iter().any(Result::is_err) {
+        let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
+        return Verdict::refused(refs.collect());
+    }
+    let Ok(actor) = &push.actor else { return Verdict::accepted(push, Vec::new()) };
+    let decided: Vec<Decided> = judged
+        .into_iter()
+        .flatten()
+        .filter_map(|judged| match judged {
+            Judged::Change(decision) => {
+                let commit = decision.commit;
+                Some((*decision, Deed { by: actor.name.clone(), at: clock::now(), commit, via: Via::Push }))
+            }
+            _ => None,
+        })
+        .collect();
+    if let Err(refusal) = transition::carry_out(repository, &writer, &view, &decided, Vec::new()) {
+        return all(&refusal);
+    }
+    let objects = repository.guarded.refresh().map(|view| view.objects).unwrap_or_default();
+    let registration = &repository.guarded.key().registration;
+    let told = decided.iter().flat_map(|(decision, _)| {
+        let id = (decision.change.package.clone(), decision.change.workspace.clone());
+        reply::done(decision, objects.get(&id).map(AsRef::as_ref), registration)
+    });
+    Verdict::accepted(push, told.collect())
+}
+
+/// Whether a ref transaction may go on: every managed ref in it must be leased to its push. Takes no writer lock, since
+/// the transaction holds the locks of its refs while it asks.
+pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, updates: &[PushedRef]) -> Verdict {
+    let view = match repository.guarded.refresh() {
+        Ok(view) => view,
+        Err(error) => {
+            let refusal = failed(&error);
+            return Verdict::refused(
+                updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
+            );
+        }
+    };
+    let reader = repository.guarded.store().reader();
+    let registration = &repository.guarded.key().registration;
+    let refs: Vec<(RefName, Option<Refusal>)> = updates
+        .iter()
+        .map(|update| {
+            if repository.leases().allows(process, &update.name, update.new) {
+                return (update.name.clone(), None);
+            }
+            let old = view.snapshot.get(&update.name).map(|value| value.target);
+            let update = PushedRef { old, ..update.clone() };
+            let meaning = match read(&update, registration, &view, &reader) {
+                Ok(Meaning::Branch) => branch::judge(&update, registration, &view, &reader),
+                other => other,
+            };
+            let refusal = match meaning {
+                Ok(Meaning::Unmanaged) => None,
+                Ok(Meaning::ImportOnly(refusal)) | Err(refusal) => Some(refusal),
+                Ok(Meaning::Change(_) | Meaning::Branch) => Some(
+                    Refusal::new(
+                        Code::NoIdentity,
+                        format!("{} is changed behind the door, where nobody is known", update.name.shortened()),
+                    )
+                    .next("change it by git push or through the Kubernetes API"),
+                ),
+            };
+            (update.name, refusal)
+        })
+        .collect();
+    if refs.iter().any(|(_, refusal)| refusal.is_some()) {
+        return Verdict::refused(refs);
+    }
+    Verdict { accept: true, lines: Vec::new(), refs }
+}
+
+fn is_verdict_ref(name: &RefName) -> bool {
+    name.as_str().starts_with(APPROVE) || name.as_str().starts_with(REJECT)
+}
+
+fn judge(
+    repository: &ManagedRepository,
+    push: &Push,
+    view: &View,
+    reader: &Reader,
+    limits: &Limits,
+) -> Vec<Result<Judged, Refusal>> {
+    let guarded = &repository.guarded;
+    let registration = &guarded.key().registration;
+    let meanings: Vec<Result<Meaning, Refusal>> = push
+        .updates
+        .iter()
+        .map(|update| match read(update, registration, view, reader)? {
+            Meaning::Branch => branch::judge(update, registration, view, reader),
+            other => Ok(other),
+        })
+        .collect();
+    let changes: Vec<Option<Change>> = meanings
+        .iter()
+        .map(|meaning| match meaning {
+            Ok(Meaning::Change(change)) => Some(change.clone()),
+            _ => None,
+        })
+        .collect();
+    let scene = Scene { guarded, view, reader, limits };
+    meanings
+        .into_iter()
+        .enumerate()
+        .map(|(at, meaning)| match meaning? {
+            Meaning::Unmanaged | Meaning::Branch => Ok(Judged::Unmanaged),
+            Meaning::ImportOnly(refusal) => import(push, refusal),
+            Meaning::Change(change) => {
+                let actor = push.actor.as_ref().map_err(Clone::clone)?;
+                if repository.leases().holds(&change.package) {
+                    return Err(explain::busy(&change.package, &change.workspace));
+                }
+                match company(at, &change, &changes) {
+                    Company::Alone => Ok(Judged::Change(Box::new(decide(scene, actor, &change)?))),
+                    Company::Part => Ok(Judged::Part(change)),
+                    Company::Clash(refusal) => Err(refusal),
+                }
+            }
+        })
+        .collect()
+}
+
+fn import(push: &Push, refusal: Refusal) -> Result<Judged, Refusal> {
+    let actor = push.actor.as_ref().map_err(Clone::clone)?;
+    if !push.import {
+        return Err(refusal);
+    }
+    if actor.holds(Right::Admin, None) {
+        return Ok(Judged::Import);
+    }
+    Err(Refusal::new(Code::NotAllowed, format!("{} may not import: this needs {}", actor.name, Right::Admin.holder()))
+        .next("ask the administrator of this Git server, or propose the package instead"))
+}
+
+/// How an update stands to the others of its push.
+enum Company {
+    Alone,
+    /// It is part of another update's change: the draft that goes away with its proposal, and the other way round.
+    Part,
+    Clash(Refusal),
+}
+
+fn company(at: usize, change: &Change, changes: &[Option<Change>]) -> Company {
+    for (other_at, other) in
+        changes.iter().enumerate().filter_map(|(at, other)| other.as_ref().map(|other| (at, other)))
+    {
+        if other_at == at {
+            continue;
+        }
+        let same = other.package == change.package && other.workspace == change.workspace;
+        match (same, change.action, other.action) {
+            (true, Action::DropDraft, Action::Propose) | (true, Action::DropProposal, Action::Reject) => {
+                return Company::Part;
+            }
+            (true, Action::Propose, Action::DropDraft) | (true, Action::Reject, Action::DropProposal) => {}
+            (true, _, _) if other_at < at => {
+                let title = explain::title(&change.package, &change.workspace);
+                return Company::Clash(
+                    Refusal::new(Code::Mixed, format!("{title} is changed twice in one push"))
+                        .next("push one change at a time"),
+                );
+            }
+            (false, Action::Approve, Action::Approve) if other.package == change.package && other_at < at => {
+                return Company::Clash(
+                    Refusal::new(
+                        Code::Mixed,
+                        format!("two proposals of package {} are approved in one push", change.package),
+                    )
+                    .next("approve one, then rebase and approve the other"),
+                );
+            }
+            (false, Action::Save | Action::Propose, Action::Save | Action::Propose)
+                if other.package != change.package && other.package.overlaps(&change.package) =>
+            {
+                return Company::Clash(
+                    Refusal::new(
+                        Code::Nested,
+                        format!("packages {} and {} of this push are nested", change.package, other.package),
+                    )
+                    .next("packages cannot be nested: choose other paths"),
+                );
+            }
+            _ => {}
+        }
+    }
+    Company::Alone
+}
