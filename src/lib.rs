@@ -1,3 +1,5 @@
 //! Stoop.
 
+pub mod config;
 pub mod domain;
+pub mod identity;
