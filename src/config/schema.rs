@@ -8,7 +8,11 @@ use serde::{Deserialize, Deserializer};
 use crate::domain::policy::Role;
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a mapping with keys such as users and repositories"
+)]
 pub(super) struct File {
     pub(super) identity: Option<String>,
     #[serde(default)]
@@ -21,7 +25,7 @@ pub(super) struct File {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with name and roles")]
 pub(super) struct User {
     pub(super) name: String,
     pub(super) roles: Vec<Role>,
@@ -31,7 +35,7 @@ pub(super) struct User {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with path")]
 pub(super) struct Repository {
     pub(super) path: String,
     #[serde(default = "yes")]

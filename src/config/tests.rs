@@ -109,7 +109,10 @@ fn secrets_are_named_by_their_owner_and_never_shown() {
             format!("users:\n{}", user("a", "tokens: stoop_hunter2")),
             "stoop.yaml:4:11: users[0].tokens: the wrong kind of value, expected a sequence",
         ),
-        ("users: [hunter2]\n".to_owned(), "stoop.yaml:1:9: users[0]: the wrong kind of value, expected struct User"),
+        (
+            "users: [hunter2]\n".to_owned(),
+            "stoop.yaml:1:9: users[0]: the wrong kind of value, expected a mapping with name",
+        ),
         (
             format!(
                 "users:\n{}{}",

@@ -87,9 +87,20 @@ impl ServerCertificate {
         if lasts(&self.authority, &self.names, &self.current(), now) {
             return Ok(false);
         }
+        self.renew(now)?;
+        Ok(true)
+    }
+
+    fn renew(&self, now: Seconds) -> Result<(), AuthorityError> {
         let key = make(&self.authority, &self.names, now)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = key;
-        Ok(true)
+        Ok(())
+    }
+
+    /// Renews it although it is not due, so that tests see the exchange.
+    #[cfg(test)]
+    pub(crate) fn renew_now(&self) {
+        self.renew(Seconds::now()).expect("renewed");
     }
 
     /// Looks every hour whether the certificate is due, until cancelled.
