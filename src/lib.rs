@@ -1,5 +1,6 @@
 //! Stoop.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod githttp;

@@ -191,10 +191,10 @@ async fn running_requests_finish_and_endless_ones_are_cut() {
         let stream = TcpStream::connect(address).await.expect("connected");
         let asking = tokio::spawn(ask(stream, request));
         arrived.notified().await;
-        asking
+        (asking,)
     };
-    let slow = request(REQUEST).await;
-    let endless = request(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let (slow,) = request(REQUEST).await;
+    let (endless,) = request(b"GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let mut idle = TcpStream::connect(address).await.expect("connected");
     cancel.cancel();
     assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0, "an idle connection is closed at once");
