@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use self::world::{Wishes, World, git, run, until};
+use self::world::{Wishes, World, client, git, run, until};
 use crate::config::{Config, IdentityVariable};
 
 mod world;
@@ -131,13 +132,13 @@ async fn a_push_runs_to_its_end_although_its_client_is_gone() {
     let world = World::new(Wishes::default()).await;
     world.hook("pre-receive", "touch arrived; while ! test -e go; do sleep 0.01; done");
     let head = world.commit().await;
-    let (path, url) = (world.path().to_owned(), world.url("ann", "team/a.git"));
-    let client = tokio::spawn(async move { git(&path, &["-C", "work", "push", &url, "main"]).await });
+    let url = world.url("ann", "team/a.git");
+    let mut push = client(world.path(), &["-C", "work", "push", "-q", &url, "main"]).spawn().expect("git runs");
     let arrived = world.repository.join("arrived");
     until("the hook", async || arrived.exists()).await;
-    // Dropping the client kills its git; the helper that holds the connection ends with its pipe, or when told to.
-    client.abort();
-    assert!(client.await.expect_err("aborted").is_cancelled());
+    let group = push.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it runs");
+    kill_process_group(group, Signal::KILL).expect("killed");
+    push.wait().await.expect("ended");
     assert_eq!(tokio::time::timeout(Duration::from_millis(50), world.door.drained()).await.ok(), None, "still running");
     std::fs::write(world.repository.join("go"), "").expect("written");
     tokio::time::timeout(Duration::from_secs(20), world.door.drained()).await.expect("ended");

@@ -85,9 +85,11 @@ fn router() -> Router {
 async fn ask<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, request: &[u8]) -> io::Result<String> {
     stream.write_all(request).await?;
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer).await {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
-        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+    // Well below the limits that hyper has by itself.
+    match tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await {
+        Err(_) => panic!("the connection was neither answered to its end nor closed"),
+        Ok(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        Ok(_) => Ok(String::from_utf8_lossy(&answer).into_owned()),
     }
 }
 

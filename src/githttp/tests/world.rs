@@ -125,16 +125,16 @@ impl World {
     }
 }
 
-pub(super) async fn git(directory: &Path, arguments: &[&str]) -> (bool, String) {
+/// A git that knows nothing of whoever runs the tests, in a process group of its own.
+pub(super) fn client(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
         command.env_remove(name);
     }
-    for (name, value) in [("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@t"), ("GIT_COMMITTER_NAME", "t")] {
-        command.env(name, value);
+    for name in ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"] {
+        command.env(name, "t@t");
     }
-    let output = command
-        .env("GIT_COMMITTER_EMAIL", "t@t")
+    command
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -142,10 +142,13 @@ pub(super) async fn git(directory: &Path, arguments: &[&str]) -> (bool, String) 
         .env("no_proxy", "*")
         .current_dir(directory)
         .args(arguments)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("git runs");
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+pub(super) async fn git(directory: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = client(directory, arguments).output().await.expect("git runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
