@@ -1,8 +1,14 @@
 //! Stoop.
 
+pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod domain;
 pub mod git;
+pub mod githttp;
 pub mod hooks;
+pub mod identity;
 pub mod index;
 pub mod krm;
+pub mod listen;
+pub mod telemetry;

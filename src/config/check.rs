@@ -1,0 +1,201 @@
+//! Reads the file, judges every value, and refuses what cannot be meant, with its line.
+//!
+//! Never here: the running daemon's copy (see `shared`).
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use super::locate::{Step, check_keys, locate};
+use super::{Config, ConfigError, IdentityVariable, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, User, schema};
+use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
+use crate::domain::refs::RefName;
+use crate::identity::passwords::PasswordHash;
+use crate::identity::tokens::TokenHash;
+
+/// The longest time between rescans, in seconds: a day.
+const MAX_RESCAN_SECONDS: i64 = 86_400;
+
+pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |error: std::io::Error| {
+        ConfigError::new(file, None, format!("cannot be read: {error}; name a readable file with --config"))
+    };
+    let mut bytes = Vec::new();
+    File::open(file).map_err(unreadable)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(ConfigError::new(file, None, "is larger than 4 MiB; is it the configuration file?"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        ConfigError::new(file, Some((line, 1)), "this line is not UTF-8; save the file as UTF-8")
+    })?;
+    parse(&text, file)
+}
+
+pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
+    let yaml = |error: serde_yaml::Error| ConfigError::yaml(file, &error);
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Config::default());
+    }
+    check_keys(text).map_err(yaml)?;
+    let written: Option<schema::File> = serde_yaml::from_str(text).map_err(yaml)?;
+    Checker { text, file }.config(written.unwrap_or_default())
+}
+
+struct Checker<'a> {
+    text: &'a str,
+    file: &'a Path,
+}
+
+/// Where the first of something was, so that the second can name it.
+struct Seen<K>(HashMap<K, String>);
+
+impl<K: Hash + Eq> Seen<K> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// The owner of an earlier equal key, if there is one.
+    fn add(&mut self, key: K, owner: &str) -> Option<String> {
+        match self.0.entry(key) {
+            std::collections::hash_map::Entry::Occupied(entry) => Some(entry.get().clone()),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(owner.to_owned());
+                None
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    fn error(&self, path: &[Step<'_>], message: impl Into<String>) -> ConfigError {
+        ConfigError::new(self.file, locate(self.text, path), message)
+    }
+
+    fn config(&self, written: schema::File) -> Result<Config, ConfigError> {
+        let defaults = Config::default();
+        let identity = match written.identity {
+            None => defaults.identity,
+            Some(name) => IdentityVariable::parse(&name)
+                .map_err(|why| self.error(&[Step::Key("identity")], format!("identity {name:?}: {why}")))?,
+        };
+        let rescan = match written.rescan_seconds {
+            None => defaults.rescan,
+            Some(seconds) if (1..=MAX_RESCAN_SECONDS).contains(&seconds) => Duration::from_secs(seconds.unsigned_abs()),
+            Some(seconds) => {
+                let message = format!("rescanSeconds is {seconds}; write a number from 1 to {MAX_RESCAN_SECONDS}");
+                return Err(self.error(&[Step::Key("rescanSeconds")], message));
+            }
+        };
+        Ok(Config {
+            identity,
+            anonymous_read: written.anonymous_read,
+            rescan,
+            users: self.users(written.users)?,
+            repositories: self.repositories(written.repositories)?,
+        })
+    }
+
+    fn users(&self, written: Vec<schema::User>) -> Result<Vec<User>, ConfigError> {
+        let (mut names, mut tokens) = (Seen::new(), Seen::new());
+        let mut users = Vec::with_capacity(written.len());
+        for (index, user) in written.into_iter().enumerate() {
+            let error =
+                |key, message: String| self.error(&[Step::Key("users"), Step::Index(index), Step::Key(key)], message);
+            let name = UserName::parse(&user.name).map_err(|why| error("name", why.to_string()))?;
+            if names.add(name.clone(), "").is_some() {
+                return Err(error("name", format!("user {name:?} is there twice; merge the two entries into one")));
+            }
+            if user.roles.is_empty() {
+                let message =
+                    format!("user {name:?} has no role; give at least one of reader, author, approver, admin");
+                return Err(error("roles", message));
+            }
+            let password = match user.password {
+                None => None,
+                Some(_) if name.as_str().contains(':') => {
+                    let message = format!(
+                        "user {name:?} cannot log in with a password, since ':' ends the name there; use a token or another name"
+                    );
+                    return Err(error("password", message));
+                }
+                Some(hash) => Some(
+                    PasswordHash::parse(&hash)
+                        .map_err(|why| error("password", format!("the password of user {name:?}: {why}")))?,
+                ),
+            };
+            let mut hashes = Vec::with_capacity(user.tokens.len());
+            for (place, token) in user.tokens.iter().enumerate() {
+                let error = |message: String| {
+                    let path = [Step::Key("users"), Step::Index(index), Step::Key("tokens"), Step::Index(place)];
+                    self.error(&path, message)
+                };
+                let hash = TokenHash::parse(token).map_err(|why| error(format!("a token of user {name:?}: {why}")))?;
+                if let Some(owner) = tokens.add(hash.clone(), name.as_str()) {
+                    let message = format!(
+                        "this token of user {name:?} is already one of user {owner:?}; make a new one with `stoop config token`"
+                    );
+                    return Err(error(message));
+                }
+                hashes.push(hash);
+            }
+            users.push(User { name, roles: user.roles.into_iter().collect(), password, tokens: hashes });
+        }
+        Ok(users)
+    }
+
+    fn repositories(&self, written: Vec<schema::Repository>) -> Result<Vec<RepositoryConfig>, ConfigError> {
+        let (mut paths, mut names) = (Seen::new(), Seen::new());
+        let mut repositories = Vec::with_capacity(written.len());
+        for (index, entry) in written.into_iter().enumerate() {
+            let error = |key, message: String| {
+                self.error(&[Step::Key("repositories"), Step::Index(index), Step::Key(key)], message)
+            };
+            let path = RepositoryPath::parse(&entry.path).map_err(|why| error("path", why.to_string()))?;
+            if paths.add(path.clone(), "").is_some() {
+                let message = format!(
+                    "repository {path:?} is there twice ('.git' does not count); merge the two entries into one"
+                );
+                return Err(error("path", message));
+            }
+            let namespace = entry.namespace.as_deref().unwrap_or("default");
+            let namespace = Namespace::parse(namespace).map_err(|why| error("namespace", why.to_string()))?;
+            let name = entry.name.as_deref().map(RepositoryName::parse).transpose();
+            let name = name.map_err(|why| error("name", why.to_string()))?;
+            if let Some(name) = &name
+                && let Some(owner) = names.add((namespace.clone(), name.clone()), path.as_str())
+            {
+                let message = format!(
+                    "the name {name:?} in namespace {namespace:?} already belongs to repository {owner:?}; choose another name or namespace"
+                );
+                return Err(error("name", message));
+            }
+            let branch = match entry.branch.as_deref() {
+                None => None,
+                Some(branch) if branch.starts_with("refs/") => {
+                    let message = format!("branch {branch:?}: write the branch's name without refs/heads/, as in main");
+                    return Err(error("branch", message));
+                }
+                Some(branch) => Some(RefName::branch(branch).map_err(|_| {
+                    error("branch", format!("branch {branch:?} is no name that Git takes; write one as in main"))
+                })?),
+            };
+            let directory = Directory::parse(entry.directory.as_deref().unwrap_or("/"))
+                .map_err(|why| error("directory", why.to_string()))?;
+            repositories.push(RepositoryConfig {
+                path,
+                managed: entry.managed,
+                name,
+                namespace,
+                branch,
+                directory,
+                deployment: entry.deployment,
+            });
+        }
+        Ok(repositories)
+    }
+}

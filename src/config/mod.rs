@@ -1,0 +1,170 @@
+//! The configuration: one small YAML file with users, repositories and a few settings, read whole and checked whole.
+//!
+//! `schema` is the file as it is written, `check` turns it into the values here, `locate` finds the line of a mistake,
+//! `shared` is what the running daemon holds and reloads. A file is taken completely or not at all.
+//! Never here: verifying credentials (see `identity`), deciding who may do what (see `domain::policy`), Kubernetes objects.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
+use crate::domain::policy::{Actor, Role};
+use crate::domain::refs::RefName;
+use crate::identity::passwords::PasswordHash;
+use crate::identity::tokens::TokenHash;
+
+mod check;
+mod error;
+mod locate;
+mod path;
+mod schema;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use path::{InvalidRepositoryPath, RepositoryPath};
+pub use shared::SharedConfig;
+
+/// The largest configuration file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Everything the configuration file says, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The environment variable of a hook that names who pushes.
+    pub identity: IdentityVariable,
+    /// Whether a clone or fetch needs no user.
+    pub anonymous_read: bool,
+    /// Time between two rescans of every repository.
+    pub rescan: Duration,
+    /// Users, in the order of the file; names are unique.
+    pub users: Vec<User>,
+    /// What is said about single repositories, in the order of the file; paths are unique.
+    pub repositories: Vec<RepositoryConfig>,
+}
+
+/// One user of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name, as the hooks and the API's authentication see it.
+    pub name: UserName,
+    /// What the user may do; never empty.
+    pub roles: BTreeSet<Role>,
+    /// The hash of the password, if the user has one.
+    pub password: Option<PasswordHash>,
+    /// The hashes of the user's tokens.
+    pub tokens: Vec<TokenHash>,
+}
+
+/// What the configuration says about one repository. `None` leaves the default of the repository's path and HEAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryConfig {
+    /// Where it lies below the root.
+    pub path: RepositoryPath,
+    /// Whether Stoop guards it; when false, Stoop leaves it alone altogether.
+    pub managed: bool,
+    /// The name of its Repository object.
+    pub name: Option<RepositoryName>,
+    /// The namespace of its Repository object.
+    pub namespace: Namespace,
+    /// The registered branch.
+    pub branch: Option<RefName>,
+    /// The directory that holds its packages.
+    pub directory: Directory,
+    /// Whether it is a deployment repository.
+    pub deployment: bool,
+}
+
+/// The name of an environment variable that names the pusher, for example `REMOTE_USER` or `GL_USERNAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityVariable(String);
+
+impl IdentityVariable {
+    /// Takes a variable's name that no client can choose and that means nothing else to Git or the system.
+    ///
+    /// # Errors
+    /// The sentence says what is wrong with the name.
+    pub fn parse(name: &str) -> Result<Self, &'static str> {
+        let well_formed = !name.is_empty()
+            && name.len() <= 100
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+        if !well_formed {
+            return Err("an environment variable has letters, digits and '_' only, as in GL_USERNAME");
+        }
+        if name.starts_with("HTTP_") {
+            return Err("variables that begin with HTTP_ hold what a client sent, so anyone could be anybody");
+        }
+        let taken = ["GIT_", "LD_", "CONTENT_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
+            || ["PATH", "HOME", "SHELL", "PWD", "LANG", "TMPDIR", "QUERY_STRING", "PATH_INFO"].contains(&name);
+        if taken {
+            return Err(
+                "this variable means something else; name the one that your Git server sets, as in GL_USERNAME",
+            );
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The variable's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for IdentityVariable {
+    fn default() -> Self {
+        Self("REMOTE_USER".to_owned())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            identity: IdentityVariable::default(),
+            anonymous_read: false,
+            rescan: Duration::from_secs(60),
+            users: Vec::new(),
+            repositories: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file; without a path, the defaults.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too large, is no valid YAML, or says something that cannot be meant. The error names
+    /// file, line and column.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        match file {
+            Some(file) => check::load(file),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Checks a text as if it were a file of the given name.
+    ///
+    /// # Errors
+    /// As `load`, without those of reading.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        check::parse(text, file)
+    }
+
+    /// The configured user of that name.
+    pub fn user(&self, name: &UserName) -> Option<&User> {
+        self.users.iter().find(|user| user.name == *name)
+    }
+
+    /// A user as the doors know them: with the configured roles, or with none for a name that is not configured.
+    pub fn actor(&self, name: &UserName) -> Actor {
+        let roles = self.user(name).map(|user| user.roles.clone()).unwrap_or_default();
+        Actor { name: name.clone(), roles }
+    }
+
+    /// What is said about the repository at that path below the root, written with or without `.git`.
+    pub fn repository(&self, path: &RepositoryPath) -> Option<&RepositoryConfig> {
+        self.repositories.iter().find(|repository| repository.path == *path)
+    }
+}
