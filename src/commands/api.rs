@@ -1,1 +1,282 @@
+//! The API door's side of the commands: updates and removals of one package revision, and its files.
+//!
+//! Every write is decided under the repository's writer lock against its state of that moment, as a push is.
+//! Never here: HTTP and the shape of objects.
 
+use std::sync::Arc;
+
+use super::decide::{Decision, Scene, decide, failed};
+use super::explain;
+use super::record::{Draft, conclude, person};
+use super::repositories::Repositories;
+use super::repository::ManagedRepository;
+use super::request::{PackageFile, Packages, Precondition, Removal, Update};
+use super::settle::settle_locked;
+use super::transition;
+use crate::domain::change::Change;
+use crate::domain::evidence::Limits;
+use crate::domain::ledger::{Deed, Via};
+use crate::domain::lifecycle::{Lifecycle, State, action_between, removal};
+use crate::domain::package::{Metadata, PackageRevision};
+use crate::domain::policy::{Actor, Right};
+use crate::domain::refusal::{Code, Refusal};
+use crate::git::{Mode, Reader};
+use crate::index::clock;
+use crate::index::guarded::{View, Writer};
+
+/// A file of more bytes than this is not served through the API.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// The commands as the API sees them.
+#[derive(Debug, Clone)]
+pub struct PackageCommands {
+    repositories: Arc<Repositories>,
+    limits: Limits,
+}
+
+/// What a write looks at: the repository's state while nobody else may change it.
+struct Desk<'r> {
+    repository: &'r ManagedRepository,
+    writer: Writer<'r>,
+    view: View,
+    reader: Reader,
+    object: Arc<PackageRevision>,
+}
+
+impl PackageCommands {
+    /// Commands on these repositories.
+    pub fn new(repositories: Arc<Repositories>, limits: Limits) -> Self {
+        Self { repositories, limits }
+    }
+
+    /// Runs a blocking job with the repository that holds an object of this name now.
+    async fn at<T: Send + 'static>(
+        &self,
+        namespace: String,
+        name: String,
+        job: impl FnOnce(&ManagedRepository, &str) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let repositories = self.repositories.clone();
+        let run = move || {
+            let repository = repositories.of_object(&namespace, &name).ok_or_else(|| not_found(&name))?;
+            job(&repository, &name)
+        };
+        match tokio::task::spawn_blocking(run).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "a command ended without an answer");
+                Err(Refusal::new(Code::Failed, "the request failed inside Stoop")
+                    .next("its log says more; look at the object before you try again"))
+            }
+        }
+    }
+}
+
+fn not_found(name: &str) -> Refusal {
+    Refusal::new(Code::NotFound, format!("package revision {name:?} not found"))
+}
+
+fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precondition) -> Result<Desk<'r>, Refusal> {
+    let writer = repository.guarded.lock();
+    settle_locked(repository, &writer).map_err(|error| failed(&error))?;
+    let view = repository.guarded.refresh().map_err(|error| failed(&error))?;
+    let object = view.objects.values().find(|object| object.name == name).cloned().ok_or_else(|| not_found(name))?;
+    let changed = || {
+        Refusal::new(
+            Code::Stale,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    };
+    if precondition.resource_version.is_some_and(|version| version != object.resource_version) {
+        return Err(changed());
+    }
+    if precondition.uid.as_ref().is_some_and(|uid| *uid != object.uid()) {
+        return Err(Refusal::new(
+            Code::Stale,
+            format!("the UID in the precondition does not match the UID {}", object.uid()),
+        ));
+    }
+    if repository.leases().holds(&object.package) {
+        let place = format!("{}/{}", object.repository.namespace, object.name);
+        return Err(Refusal::new(
+            Code::Busy,
+            format!("another request is already in progress on package revision \"{place}\""),
+        )
+        .next("try again in a moment"));
+    }
+    let reader = repository.guarded.store().reader();
+    Ok(Desk { repository, writer, view, reader, object })
+}
+
+impl Desk<'_> {
+    fn decide(&self, actor: &Actor, change: &Change, limits: &Limits) -> Result<Decision, Refusal> {
+        let scene = Scene { guarded: &self.repository.guarded, view: &self.view, reader: &self.reader, limits };
+        decide(scene, actor, change)
+    }
+
+    fn change(&self, action: crate::domain::lifecycle::Action, precondition: &Precondition) -> Change {
+        let bound = precondition.resource_version.is_some();
+        Change {
+            package: self.object.package.clone(),
+            workspace: self.object.workspace.clone(),
+            action,
+            commit: None,
+            via: if bound { Via::Api } else { Via::ApiUnbound },
+        }
+    }
+
+    fn carry_out(&self, actor: &Actor, decision: Decision) -> Result<(), Refusal> {
+        let (commit, via) = (decision.commit, decision.change.via);
+        let deed = Deed { by: actor.name.clone(), at: clock::now(), commit, via };
+        transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], Vec::new())
+    }
+
+    fn write_metadata(&self, actor: &Actor, metadata: Metadata) {
+        let object = &self.object;
+        let mut draft = Draft::default();
+        draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
+        let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
+        conclude(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name));
+        // The changed metadata is seen by this refresh, and the version it gives is recorded with the next entry.
+        if self.repository.guarded.refresh().is_ok() {
+            conclude(&self.repository.guarded, &self.writer, Draft::default(), "Record versions", person(&actor.name));
+        }
+    }
+
+    fn now(&self) -> Result<Arc<PackageRevision>, Refusal> {
+        let view = self.repository.guarded.refresh().map_err(|error| failed(&error))?;
+        let id = (self.object.package.clone(), self.object.workspace.clone());
+        view.objects.get(&id).cloned().ok_or_else(|| not_found(&self.object.name))
+    }
+}
+
+impl Packages for PackageCommands {
+    async fn update(&self, update: Update) -> Result<Arc<PackageRevision>, Refusal> {
+        let limits = self.limits;
+        let (namespace, name) = (update.namespace.clone(), update.name.clone());
+        self.at(namespace, name, move |repository, name| run_update(repository, name, update, &limits)).await
+    }
+
+    async fn remove(&self, wanted: Removal) -> Result<Arc<PackageRevision>, Refusal> {
+        let limits = self.limits;
+        let (namespace, name) = (wanted.namespace.clone(), wanted.name.clone());
+        self.at(namespace, name, move |repository, name| run_removal(repository, name, &wanted, &limits)).await
+    }
+
+    async fn files(&self, revision: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
+        let place = (revision.repository.namespace.to_string(), revision.name.clone());
+        self.at(place.0, place.1, move |repository, _| {
+            let reader = repository.guarded.store().reader();
+            let mut files = Vec::new();
+            for file in reader.files(revision.tree).map_err(|error| failed(&error))? {
+                if matches!(file.mode, Mode::Regular | Mode::Executable) {
+                    let content = reader.blob(file.id, LARGEST_FILE).map_err(|error| failed(&error))?;
+                    files.push(PackageFile { path: file.path, content });
+                }
+            }
+            Ok(files)
+        })
+        .await
+    }
+
+    async fn file_count(&self, revision: Arc<PackageRevision>) -> Result<usize, Refusal> {
+        let place = (revision.repository.namespace.to_string(), revision.name.clone());
+        self.at(place.0, place.1, move |repository, _| {
+            repository.guarded.store().reader().file_count(revision.tree).map_err(|error| failed(&error))
+        })
+        .await
+    }
+}
+
+fn run_update(
+    repository: &ManagedRepository,
+    name: &str,
+    update: Update,
+    limits: &Limits,
+) -> Result<Arc<PackageRevision>, Refusal> {
+    let desk = desk(repository, name, &update.precondition)?;
+    let from = desk.object.lifecycle;
+    let action = match update.lifecycle {
+        None => None,
+        Some(to) => action_between(from, to).map_err(|code| no_such_step(&desk.object, to, code))?,
+    };
+    if update.metadata.is_some() && !update.actor.holds(Right::AuthorOrApprove, None) {
+        return Err(Refusal::new(
+            Code::NotAllowed,
+            format!("{} may not annotate {name}: this needs {}", update.actor.name, Right::AuthorOrApprove.holder()),
+        ));
+    }
+    let decision = match action {
+        Some(action) => Some(desk.decide(&update.actor, &desk.change(action, &update.precondition), limits)?),
+        None => None,
+    };
+    if update.dry_run {
+        return Ok(preview(&desk.object, decision.as_ref(), update.metadata));
+    }
+    if let Some(decision) = decision {
+        desk.carry_out(&update.actor, decision)?;
+    }
+    if let Some(metadata) = update.metadata {
+        let desk = Desk { view: repository.guarded.refresh().map_err(|error| failed(&error))?, ..desk };
+        desk.write_metadata(&update.actor, metadata);
+        return desk.now();
+    }
+    desk.now()
+}
+
+fn run_removal(
+    repository: &ManagedRepository,
+    name: &str,
+    wanted: &Removal,
+    limits: &Limits,
+) -> Result<Arc<PackageRevision>, Refusal> {
+    let desk = desk(repository, name, &wanted.precondition)?;
+    if desk.object.lifecycle == Lifecycle::Published {
+        return Err(Refusal::new(
+            Code::Immutable,
+            "published PackageRevisions must be proposed for deletion by setting spec.lifecycle to 'DeletionProposed' prior to deletion",
+        ));
+    }
+    if let [first, ..] = desk.object.metadata.finalizers.as_slice() {
+        return Err(Refusal::new(Code::Referenced, format!("{name} has the finalizer {first}"))
+            .next("remove its finalizers first"));
+    }
+    let decision =
+        desk.decide(&wanted.actor, &desk.change(removal(desk.object.lifecycle), &wanted.precondition), limits)?;
+    if !wanted.dry_run {
+        desk.carry_out(&wanted.actor, decision)?;
+    }
+    Ok(desk.object)
+}
+
+/// The refusal of a lifecycle that no single step leads to, in Porch's words where it has some.
+fn no_such_step(object: &PackageRevision, to: Lifecycle, code: Code) -> Refusal {
+    let (title, from) = (explain::title(&object.package, &object.workspace), object.lifecycle);
+    match (from, to) {
+        (Lifecycle::Draft, Lifecycle::Published) => Refusal::new(
+            code,
+            format!(
+                "cannot approve package with Draft lifecycle value; only Proposed packages can be approved ({title})"
+            ),
+        )
+        .next("propose it first: set spec.lifecycle to Proposed"),
+        _ => Refusal::new(code, format!("{title} is {from}, from where no step leads to {to}")),
+    }
+}
+
+/// What an update would make of the object.
+fn preview(object: &PackageRevision, decision: Option<&Decision>, metadata: Option<Metadata>) -> Arc<PackageRevision> {
+    let mut preview = object.clone();
+    if let Some(decision) = decision {
+        if let State::Present(lifecycle) = decision.to {
+            preview.lifecycle = lifecycle;
+        }
+        if let Some(number) = decision.number {
+            preview.revision = number;
+        }
+    }
+    if let Some(metadata) = metadata {
+        preview.metadata = Arc::new(metadata);
+    }
+    Arc::new(preview)
+}
