@@ -50,7 +50,8 @@ impl Reader {
                         return Err(GitError::TooMany { what: "changed files", of, limit });
                     }
                 }
-                let directory = |entry: Option<&Entry>| entry.filter(|entry| entry.mode.is_none()).map(|entry| entry.id);
+                let directory =
+                    |entry: Option<&Entry>| entry.filter(|entry| entry.mode.is_none()).map(|entry| entry.id);
                 open.push((below, directory(old), directory(new)));
             }
         }
@@ -61,7 +62,8 @@ impl Reader {
     /// The entries of a tree, sorted by name alone; fails when a name is there twice or git's order is broken.
     fn strict_entries(&self, tree: ObjectId) -> Result<Vec<Entry>, GitError> {
         let mut entries = self.entries(tree)?;
-        let damaged = |why: &str| GitError::Damaged { id: tree, repository: self.path().to_owned(), why: why.to_owned() };
+        let damaged =
+            |why: &str| GitError::Damaged { id: tree, repository: self.path().to_owned(), why: why.to_owned() };
         if !entries.is_sorted_by(|a, b| in_tree(a, b) == Ordering::Less) {
             return Err(damaged("its entries are not in order"));
         }

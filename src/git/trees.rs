@@ -198,11 +198,7 @@ impl Reader {
         }
     }
 
-    fn each_entry(
-        &self,
-        tree: ObjectId,
-        mut visit: impl FnMut(gix::objs::tree::EntryRef<'_>),
-    ) -> Result<(), GitError> {
+    fn each_entry(&self, tree: ObjectId, mut visit: impl FnMut(gix::objs::tree::EntryRef<'_>)) -> Result<(), GitError> {
         let object = self.tree_object(tree)?;
         for entry in gix::objs::TreeRefIter::from_bytes(&object.data, self.gix().object_hash()) {
             visit(entry.map_err(|error| self.damaged(tree, &error))?);

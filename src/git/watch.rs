@@ -210,9 +210,7 @@ impl Shared {
             }
             let next = pending.later.values().min().map(|when| when.saturating_duration_since(now));
             pending = match next {
-                Some(wait) => {
-                    self.wake.wait_timeout(pending, wait).unwrap_or_else(|poisoned| poisoned.into_inner()).0
-                }
+                Some(wait) => self.wake.wait_timeout(pending, wait).unwrap_or_else(|poisoned| poisoned.into_inner()).0,
                 None => self.wake.wait(pending).unwrap_or_else(|poisoned| poisoned.into_inner()),
             };
         }

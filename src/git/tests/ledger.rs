@@ -14,6 +14,7 @@ fn put(digit: char, content: &str) -> (String, Option<Vec<u8>>) {
 fn entries_are_kept_changed_and_removed_commit_by_commit() {
     for format in FORMATS {
         let repo = Repo::new(format);
+        repo.commit("refs/heads/main", 1, &[("f", "100644", "1")]);
         let store = repo.store();
         let reader = store.reader();
         assert_eq!(LedgerStore::head(&reader).expect("no ledger"), None);
@@ -22,7 +23,8 @@ fn entries_are_kept_changed_and_removed_commit_by_commit() {
             LedgerStore::append(&store, &reader, parent, edits, message, person("ann", 7)).expect("appended")
         };
         let first = append(None, &[put('b', "1"), put('a', "2")], "first");
-        let second = append(Some(first), &[put('b', "changed"), (key('a'), None), put('c', "3")], "second\n\nwith a body");
+        let second =
+            append(Some(first), &[put('b', "changed"), (key('a'), None), put('c', "3")], "second\n\nwith a body");
         assert_eq!(LedgerStore::head(&reader).expect("a ledger"), Some(second));
         let now = LedgerStore::read_all(&reader).expect("entries");
         assert_eq!(now, [(key('b'), b"changed".to_vec()), (key('c'), b"3".to_vec())]);
@@ -41,7 +43,8 @@ fn of_two_appends_after_one_parent_the_second_is_refused() {
     let repo = Repo::new("sha1");
     let store = repo.store();
     let reader = store.reader();
-    let append = |parent, digit| LedgerStore::append(&store, &reader, parent, &[put(digit, "x")], "m", person("ann", 7));
+    let append =
+        |parent, digit| LedgerStore::append(&store, &reader, parent, &[put(digit, "x")], "m", person("ann", 7));
     let first = append(None, 'a').expect("the first");
     let error = append(None, 'b').expect_err("there is a ledger already");
     assert!(matches!(&error, TransactError::Moved { name, .. } if name.as_str() == "refs/stoop/ledger"), "{error:?}");
@@ -57,7 +60,8 @@ fn the_ledger_moves_with_other_refs_or_not_at_all() {
     let main = repo.commit("refs/heads/main", 1, &[("f", "100644", "1")]);
     let store = repo.store();
     let reader = store.reader();
-    let (commit, edit) = LedgerStore::prepare(&reader, None, &[put('a', "x")], "m", person("ann", 7)).expect("prepared");
+    let (commit, edit) =
+        LedgerStore::prepare(&reader, None, &[put('a', "x")], "m", person("ann", 7)).expect("prepared");
     assert_eq!(LedgerStore::head(&reader).expect("read"), None, "preparing moves nothing");
     let wrong = [edit.clone(), RefEdit::create(name("refs/heads/main"), main)];
     assert!(matches!(transact(&store, &wrong, "m"), Err(TransactError::Moved { .. })));
@@ -72,7 +76,13 @@ fn what_is_not_an_entry_is_left_out_and_never_written() {
     let rest = "a".repeat(62);
     let good = format!("aa/{rest}");
     let (deep, link) = (format!("ab/{rest}/x"), format!("ac/{rest}"));
-    let stray = [(good.as_str(), "100644", "1"), ("README", "100644", "2"), ("aa/short", "100644", "3"), (&deep, "100644", "4"), (&link, "120000", "5")];
+    let stray = [
+        (good.as_str(), "100644", "1"),
+        ("README", "100644", "2"),
+        ("aa/short", "100644", "3"),
+        (&deep, "100644", "4"),
+        (&link, "120000", "5"),
+    ];
     repo.commit("refs/stoop/ledger", 1, &stray);
     let store = repo.store();
     let reader = store.reader();

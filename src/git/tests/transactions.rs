@@ -23,7 +23,8 @@ fn edits_of_every_kind_are_made_together() {
         let Two { repo, store, old, new } = two(format);
         repo.git(&["tag", "gone", &old.to_string()]);
         repo.git(&["pack-refs", "--all", "--prune"]);
-        let absent = RefEdit { name: name("refs/heads/absent"), expected: crate::domain::ref_plan::Expected::Absent, new: None };
+        let absent =
+            RefEdit { name: name("refs/heads/absent"), expected: crate::domain::ref_plan::Expected::Absent, new: None };
         let edits = [
             RefEdit::update(name("refs/heads/main"), old, new),
             RefEdit::create(name("refs/tags/p/v1"), new),
@@ -46,7 +47,8 @@ fn one_edit_that_fails_leaves_nothing_of_the_others() {
         let Two { repo, store, old, new } = two(format);
         let before = store.reader().refs().expect("refs");
         let ok = || [RefEdit::create(name("refs/heads/a-first"), new), RefEdit::delete(name("refs/heads/other"), new)];
-        let absent = RefEdit { name: name("refs/heads/main"), expected: crate::domain::ref_plan::Expected::Absent, new: None };
+        let absent =
+            RefEdit { name: name("refs/heads/main"), expected: crate::domain::ref_plan::Expected::Absent, new: None };
         for bad in [
             RefEdit::update(name("refs/heads/main"), new, old),
             RefEdit::create(name("refs/heads/main"), new),
@@ -82,10 +84,15 @@ fn name_conflicts_are_seen_loose_and_packed_and_beforehand() {
             repo.git(&["pack-refs", "--all", "--prune"]);
         }
         let before = store.reader().refs().expect("refs");
-        for (wanted, with) in [("refs/tags/team/pkg/v1/x", "refs/tags/team/pkg/v1"), ("refs/tags/team", "refs/tags/team/pkg/v1")] {
+        for (wanted, with) in
+            [("refs/tags/team/pkg/v1/x", "refs/tags/team/pkg/v1"), ("refs/tags/team", "refs/tags/team/pkg/v1")]
+        {
             let edits = [RefEdit::create(name("refs/heads/a-first"), new), RefEdit::create(name(wanted), new)];
             let error = transact(&store, &edits, "m").expect_err("refused");
-            assert!(matches!(&error, TransactError::NameConflict { name: of, .. } if *of == name(wanted)), "{packed}: {error:?}");
+            assert!(
+                matches!(&error, TransactError::NameConflict { name: of, .. } if *of == name(wanted)),
+                "{packed}: {error:?}"
+            );
             assert_eq!(store.reader().refs().expect("refs"), before);
             assert_eq!(name_conflict(&before, &name(wanted)), Some(name(with)));
         }
@@ -104,8 +111,14 @@ fn locks_and_other_failures_are_told_apart() {
     let lock = repo.path.join("refs/heads/main.lock");
     std::fs::write(&lock, "").expect("written");
     let error = transact(&store, &[RefEdit::update(name("refs/heads/main"), old, new)], "m").expect_err("locked");
-    assert!(matches!(&error, TransactError::Locked { name: Some(of), .. } if *of == name("refs/heads/main")), "{error:?}");
-    assert!(!error.to_string().contains(&*repo.path.to_string_lossy()), "paths of the server are not for clients: {error}");
+    assert!(
+        matches!(&error, TransactError::Locked { name: Some(of), .. } if *of == name("refs/heads/main")),
+        "{error:?}"
+    );
+    assert!(
+        !error.to_string().contains(&*repo.path.to_string_lossy()),
+        "paths of the server are not for clients: {error}"
+    );
     std::fs::remove_file(&lock).expect("removed");
 
     let lock = repo.path.join("packed-refs.lock");
@@ -139,7 +152,8 @@ fn no_hook_of_the_repository_runs() {
 #[test]
 fn of_many_that_race_exactly_one_wins() {
     let Two { repo, store, old, .. } = two("sha1");
-    let tips: Vec<ObjectId> = (0..6).map(|at| repo.commit(&format!("refs/heads/r{at}"), at, &[("g", "100644", &at.to_string())])).collect();
+    let tips: Vec<ObjectId> =
+        (0..6).map(|at| repo.commit(&format!("refs/heads/r{at}"), at, &[("g", "100644", &at.to_string())])).collect();
     let results: Vec<Result<(), TransactError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = tips
             .iter()
@@ -151,5 +165,11 @@ fn of_many_that_race_exactly_one_wins() {
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
-    assert!(results.iter().flat_map(|result| result.as_ref().err()).all(|error| matches!(error, TransactError::Moved { .. } | TransactError::Locked { .. })), "{results:?}");
+    assert!(
+        results
+            .iter()
+            .flat_map(|result| result.as_ref().err())
+            .all(|error| matches!(error, TransactError::Moved { .. } | TransactError::Locked { .. })),
+        "{results:?}"
+    );
 }

@@ -28,7 +28,8 @@ fn packages_and_their_trees_are_found() {
         repo.commit("refs/heads/rooted", 1, &[("Kptfile", "100644", "k"), ("p/Kptfile", "100644", "k")]);
         let reader = repo.store().reader();
         let root = reader.commit(main).expect("a commit").tree;
-        let below = |directory: &str| reader.packages_below(root, &Directory::parse(directory).expect("valid")).expect("read");
+        let below =
+            |directory: &str| reader.packages_below(root, &Directory::parse(directory).expect("valid")).expect("read");
         assert_eq!(names(&below("/")), ["a", "a-b", "deep/er/pkg"]);
         assert_eq!(names(&below("deep")), ["deep/er/pkg"]);
         assert_eq!(names(&below("deep/er/pkg")), ["deep/er/pkg"]);
@@ -57,7 +58,10 @@ fn packages_and_their_trees_are_found() {
 fn files_are_gits_with_modes() {
     let repo = Repo::new("sha1");
     let main = repo.commit("refs/heads/main", 1, FILES);
-    let tree = repo.git_with(&["mktree", "--missing"], format!("160000 commit {main}\tmodule\n040000 tree {}\tz\n", repo.id("main^{tree}")).as_bytes());
+    let tree = repo.git_with(
+        &["mktree", "--missing"],
+        format!("160000 commit {main}\tmodule\n040000 tree {}\tz\n", repo.id("main^{tree}")).as_bytes(),
+    );
     let reader = repo.store().reader();
     let tree: ObjectId = tree.parse().expect("an id");
     let ours: Vec<String> = reader
@@ -85,7 +89,12 @@ fn files_are_gits_with_modes() {
 fn names_that_are_not_utf8_are_shown_escaped() {
     let repo = Repo::new("sha1");
     let blob = repo.blob(b"x");
-    let input = [format!("100644 blob {blob}\tb\\").as_bytes(), b"caf\xe9.yaml\n", format!("100644 blob {blob}\tok\n").as_bytes()].concat();
+    let input = [
+        format!("100644 blob {blob}\tb\\").as_bytes(),
+        b"caf\xe9.yaml\n",
+        format!("100644 blob {blob}\tok\n").as_bytes(),
+    ]
+    .concat();
     let tree: ObjectId = repo.git_with(&["mktree"], &input).parse().expect("an id");
     let reader = repo.store().reader();
     let files: Vec<_> = reader.files(tree).expect("files").into_iter().map(|file| (file.path, file.exact)).collect();
@@ -96,7 +105,8 @@ fn names_that_are_not_utf8_are_shown_escaped() {
 #[test]
 fn objects_of_another_kind_size_or_repository_are_named() {
     let repo = Repo::new("sha1");
-    let main = repo.commit("refs/heads/main", 1, &[("f", "100644", "12345"), ("Kptfile", "100644", &"x".repeat(1 << 20 | 1))]);
+    let main =
+        repo.commit("refs/heads/main", 1, &[("f", "100644", "12345"), ("Kptfile", "100644", &"x".repeat(1 << 20 | 1))]);
     let reader = repo.store().reader();
     let tree = reader.commit(main).expect("a commit").tree;
     let file = repo.id("main:f");
@@ -148,12 +158,18 @@ fn changed_paths_are_those_of_diff_tree() {
             ("new/one", "100644", "n"),
         ];
         let new = repo.commit("refs/heads/main", 2, changes);
-        repo.git(&["update-ref", "refs/heads/empty", &repo.git(&["commit-tree", "-m", "m", &repo.tree("").to_string()])]);
+        repo.git(&[
+            "update-ref",
+            "refs/heads/empty",
+            &repo.git(&["commit-tree", "-m", "m", &repo.tree("").to_string()]),
+        ]);
         let reader = repo.store().reader();
         let tree = |id| reader.commit(id).expect("a commit").tree;
         let check = |old: ObjectId, new: ObjectId| {
-            let arguments = ["diff-tree", "-r", "--no-renames", "--name-only", &old.to_string(), &new.to_string()].map(str::to_owned);
-            let mut gits: Vec<String> = repo.git(&arguments.each_ref().map(String::as_str)).lines().map(str::to_owned).collect();
+            let arguments = ["diff-tree", "-r", "--no-renames", "--name-only", &old.to_string(), &new.to_string()]
+                .map(str::to_owned);
+            let mut gits: Vec<String> =
+                repo.git(&arguments.each_ref().map(String::as_str)).lines().map(str::to_owned).collect();
             gits.sort();
             gits.dedup();
             assert_eq!(reader.changed_paths(Some(old), Some(new), 99).expect("changes"), gits);
@@ -196,7 +212,10 @@ fn trees_that_say_two_things_are_refused() {
         let error = reader.changed_paths(None, Some(tree), 99).expect_err(why);
         assert!(matches!(error, GitError::Damaged { .. }), "{why}: {error}");
     }
-    let cut: ObjectId = repo.git_with(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], b"100644 f\0short").parse().expect("an id");
+    let cut: ObjectId = repo
+        .git_with(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], b"100644 f\0short")
+        .parse()
+        .expect("an id");
     assert!(matches!(reader.files(cut), Err(GitError::Damaged { .. })));
     assert!(matches!(reader.files(raw(&[("40000", "..", sub)])), Err(GitError::Damaged { .. })));
 }
@@ -208,17 +227,25 @@ fn commits_are_read_even_where_git_would_not_write_them_so() {
     let reader = repo.store().reader();
     let commit = reader.commit(main).expect("a commit");
     let who = Person { name: "A".into(), email: "a@b.example".into(), seconds: 1_700_000_000, offset_seconds: 7200 };
-    assert_eq!((&commit.author, &commit.committer, commit.message.as_str()), (&who, &who, "m"));
+    assert_eq!((&commit.author, &commit.committer, commit.message.as_str()), (&who, &who, "m\n"));
     let write = |raw: &[u8]| -> ObjectId {
         let raw = [format!("tree {}\n", commit.tree).as_bytes(), raw].concat();
         repo.git_with(&["hash-object", "-w", "-t", "commit", "--literally", "--stdin"], &raw).parse().expect("an id")
     };
-    let latin = reader.commit(write(b"author J\xf6rg <j@x> 5 +0000\ncommitter C <c> 6 +0000\nencoding latin1\n\nh\xe9\n")).expect("read");
+    let latin = reader
+        .commit(write(b"author J\xf6rg <j@x> 5 +0000\ncommitter C <c> 6 +0000\nencoding latin1\n\nh\xe9\n"))
+        .expect("read");
     assert_eq!(latin.author.seconds, 5);
     assert!(latin.author.name.starts_with("J\u{fffd}rg") && latin.message == "h\u{fffd}\n", "{latin:?}");
     let no_date = reader.commit(write(b"author A <a>\ncommitter C <c> never\n\nm\n")).expect("read");
     assert_eq!((no_date.author.name.as_str(), no_date.committer.seconds), ("A", 0));
-    let huge = reader.commit(write(b"author A <a> 99999999999999999999 +0000\ncommitter C <c> -5 +0000\n\nm\n")).expect("read");
+    let huge = reader
+        .commit(write(b"author A <a> 99999999999999999999 +0000\ncommitter C <c> -5 +0000\n\nm\n"))
+        .expect("read");
     assert_eq!(huge.message, "m\n");
-    assert!(matches!(reader.commit(write(b"nothing of it\n")), Err(GitError::Damaged { .. })));
+    for damaged in [&b"nothing of it\n"[..], b"", b"tree abc\n\nm", b"author A <a> 1 +0000\n\nm"] {
+        let hash = ["hash-object", "-w", "-t", "commit", "--literally", "--stdin"];
+        let id = repo.git_with(&hash, damaged).parse().expect("an id");
+        assert!(matches!(reader.commit(id), Err(GitError::Damaged { .. })), "{damaged:?}");
+    }
 }

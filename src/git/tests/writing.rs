@@ -20,7 +20,9 @@ fn packages_are_put_replaced_and_removed() {
 
         let blob = reader.write_blob(b"content").expect("written");
         assert_eq!(repo.git(&["cat-file", "blob", &blob.to_string()]), "content");
-        let package = reader.edit_tree(None, &[("Kptfile".into(), Some(blob)), ("d/x.yaml".into(), Some(blob))]).expect("written");
+        let package = reader
+            .edit_tree(None, &[("Kptfile".into(), Some(blob)), ("d/x.yaml".into(), Some(blob))])
+            .expect("written");
 
         let with = put(root, "a/b/new", Some(package));
         assert_eq!(list(with), "a/b.txt a/b/c/Kptfile a/b/new/Kptfile a/b/new/d/x.yaml a/run.sh z");
@@ -70,8 +72,12 @@ fn what_would_break_an_object_is_refused() {
         reader.write_commit(&NewCommit { tree, parents: &[], author: who.clone(), committer: who, message })
     };
     assert!(write("ann", "ann@x", "m").is_ok());
-    for (name, email, message) in [("a\nparent x", "e", "m"), ("a<b", "e", "m"), ("a", "e>\n", "m"), ("a", "e", "m\0")] {
-        assert!(matches!(write(name, email, message), Err(GitError::Unwritable { .. })), "{name:?} {email:?} {message:?}");
+    for (name, email, message) in [("a\nparent x", "e", "m"), ("a<b", "e", "m"), ("a", "e>\n", "m"), ("a", "e", "m\0")]
+    {
+        assert!(
+            matches!(write(name, email, message), Err(GitError::Unwritable { .. })),
+            "{name:?} {email:?} {message:?}"
+        );
     }
 }
 
@@ -93,13 +99,25 @@ fn writing_what_is_there_keeps_it_from_the_next_gc() {
 #[test]
 fn editing_a_tree_puts_and_removes_files_and_keeps_the_rest() {
     let repo = Repo::new("sha1");
-    let main = repo.commit("refs/heads/main", 1, &[("ab/one", "100755", "1"), ("ab/two", "100644", "2"), ("cd/x", "100644", "3")]);
+    let main = repo.commit(
+        "refs/heads/main",
+        1,
+        &[("ab/one", "100755", "1"), ("ab/two", "100644", "2"), ("cd/x", "100644", "3")],
+    );
     let reader = repo.store().reader();
     let tree = reader.commit(main).expect("a commit").tree;
     let blob = reader.write_blob(b"new").expect("written");
-    let edits = [("ab/two".to_owned(), None), ("cd/x".to_owned(), None), ("ef/y".to_owned(), Some(blob)), ("no/thing".to_owned(), None)];
+    let edits = [
+        ("ab/two".to_owned(), None),
+        ("cd/x".to_owned(), None),
+        ("ef/y".to_owned(), Some(blob)),
+        ("no/thing".to_owned(), None),
+    ];
     let edited = reader.edit_tree(Some(tree), &edits).expect("edited");
     let one = repo.id("main:ab/one");
-    assert_eq!(repo.git(&["ls-tree", "-r", &edited.to_string()]), format!("100755 blob {one}\tab/one\n100644 blob {blob}\tef/y"));
+    assert_eq!(
+        repo.git(&["ls-tree", "-r", &edited.to_string()]),
+        format!("100755 blob {one}\tab/one\n100644 blob {blob}\tef/y")
+    );
     assert_eq!(reader.edit_tree(Some(tree), &[]).expect("edited"), tree);
 }
