@@ -136,11 +136,12 @@ fn a_tree_that_stands_for_billions_of_files_is_refused() {
         directories = repo.tree(&(0..10).map(|at| format!("040000 tree {directories}\td{at}\n")).collect::<String>());
     }
     let reader = repo.store().reader();
-    for tree in [tree, directories] {
-        assert!(matches!(reader.files(tree), Err(GitError::TooMany { .. })));
-        assert!(matches!(reader.packages_below(tree, &Directory::default()), Err(GitError::TooMany { .. })));
-        assert!(matches!(reader.changed_paths(None, Some(tree), 1000), Err(GitError::TooMany { .. })));
-    }
+    let everywhere = Directory::default();
+    assert!(matches!(reader.files(tree), Err(GitError::TooMany { what: "files", .. })));
+    assert!(matches!(reader.changed_paths(None, Some(tree), 1000), Err(GitError::TooMany { limit: 1000, .. })));
+    assert!(matches!(reader.file_count(directories), Err(GitError::TooMany { what: "directories", .. })));
+    assert!(matches!(reader.packages_below(directories, &everywhere), Err(GitError::TooMany { .. })));
+    assert!(matches!(reader.changed_paths(None, Some(directories), 1000), Err(GitError::TooMany { .. })));
 }
 
 #[test]
