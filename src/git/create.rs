@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::command::git;
+use super::commit::Person;
 use super::error::GitError;
-use super::reader::Person;
 use super::ref_transaction::{TransactError, transact};
 use super::store::Store;
 use super::write::NewCommit;

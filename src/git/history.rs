@@ -2,10 +2,12 @@
 //!
 //! Never here: judging what the commits did; and trusting their dates further than git does.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
+use super::commit::Commit;
 use super::error::GitError;
-use super::reader::{Commit, Reader, ours};
+use super::reader::{Reader, ours};
 use crate::domain::oid::ObjectId;
 
 /// How many commits are still looked at after the answer seems clear, because a commit's date may be wrong.
@@ -24,15 +26,36 @@ impl Reader {
         Ok(ancestor == of || self.merge_base(ancestor, of)? == Some(ancestor))
     }
 
-    /// A commit and all its ancestors, newest first by committer time, over all parents.
+    /// A commit and all its ancestors, newest first by committer time, over all parents. Ends with the first error.
     pub fn walk(&self, tip: ObjectId) -> Result<impl Iterator<Item = Result<Commit, GitError>> + '_, GitError> {
-        let order = gix::revision::walk::Sorting::ByCommitTime(Default::default());
-        let walk = self.gix().rev_walk([self.theirs(tip)?]).sorting(order).all();
-        let walk = walk.map_err(|error| self.failed(format!("walk the history of {tip}"), &error))?;
-        Ok(walk.map(move |next| {
-            let info = next.map_err(|error| self.failed(format!("walk the history of {tip}"), &error))?;
-            self.commit(ours(info.id))
+        let shallow = self.shallow()?;
+        let mut seen = HashSet::from([tip]);
+        let mut queue = BinaryHeap::from([Waiting::new(self.commit(tip)?, 0)]);
+        let mut failed = None;
+        Ok(std::iter::from_fn(move || {
+            if let Some(error) = failed.take() {
+                queue.clear();
+                return Some(Err(error));
+            }
+            let Waiting { commit, .. } = queue.pop()?;
+            let parents = if shallow.contains(&commit.id) { &[][..] } else { &commit.parents };
+            for parent in parents {
+                if seen.insert(*parent) {
+                    match self.commit(*parent) {
+                        Ok(commit) => queue.push(Waiting::new(commit, seen.len())),
+                        Err(error) => failed = Some(error),
+                    }
+                }
+            }
+            Some(Ok(commit))
         }))
+    }
+
+    /// The commits whose parents were left out when this repository was cloned.
+    fn shallow(&self) -> Result<Vec<ObjectId>, GitError> {
+        let shallow = self.gix().shallow_commits();
+        let shallow = shallow.map_err(|error| self.failed("read the file shallow", &error))?;
+        Ok(shallow.map_or_else(Vec::new, |commits| commits.iter().map(ours).collect()))
     }
 
     /// The commits that `tip` reaches and none of `hidden` does, newest first by committer time.
@@ -68,6 +91,42 @@ impl Reader {
     }
 }
 
+/// A commit that a walk will come to: the newest first, of equal ones the first met.
+struct Waiting {
+    commit: Commit,
+    met: usize,
+}
+
+impl Waiting {
+    fn new(commit: Commit, met: usize) -> Self {
+        Self { commit, met }
+    }
+
+    fn key(&self) -> (i64, Reverse<usize>) {
+        (self.commit.committer.seconds, Reverse(self.met))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Waiting {}
+
 /// What is known of one commit while two lines of history are told apart.
 struct Known {
     parents: Vec<ObjectId>,
@@ -90,9 +149,7 @@ struct Paint<'r> {
 
 impl<'r> Paint<'r> {
     fn new(reader: &'r Reader) -> Result<Self, GitError> {
-        let shallow = reader.gix().shallow_commits();
-        let shallow = shallow.map_err(|error| reader.failed("read the file shallow", &error))?;
-        let shallow = shallow.map_or_else(Vec::new, |commits| commits.iter().map(ours).collect());
+        let shallow = reader.shallow()?;
         Ok(Self { reader, shallow, known: HashMap::new(), queue: BinaryHeap::new(), undecided: 0, visible: Vec::new() })
     }
 

@@ -3,8 +3,9 @@
 //! An entry's key is 64 hexadecimal digits, its file `ab/<the other 62>`.
 //! Never here: what an entry says (`domain::ledger`), and deciding to write one.
 
+use super::commit::Person;
 use super::error::GitError;
-use super::reader::{Person, Reader};
+use super::reader::Reader;
 use super::ref_transaction::{TransactError, transact};
 use super::store::Store;
 use super::trees::{Entry, Mode};

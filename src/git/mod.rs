@@ -5,6 +5,7 @@
 
 mod changes;
 mod command;
+mod commit;
 mod create;
 mod discover;
 mod error;
@@ -24,11 +25,12 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use commit::{Commit, Person};
 pub use create::create_bare;
 pub use discover::repositories;
 pub use error::GitError;
 pub use ledger_store::LedgerStore;
-pub use reader::{Commit, Person, Reader};
+pub use reader::Reader;
 pub use ref_transaction::{TransactError, name_conflict, transact};
 pub use refs::{RefSnapshot, RefValue};
 pub use store::Store;

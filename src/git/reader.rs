@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use gix::bstr::ByteSlice;
 use gix::objs::Kind;
 
+use super::commit::Commit;
 use super::error::{GitError, text};
 use super::refs::{self, RefSnapshot};
 use super::store::Store;
@@ -23,36 +23,6 @@ pub struct Reader {
     store: Store,
     /// The directory that joins a push's quarantine to the repository's objects; removed with the view.
     overlay: Option<tempfile::TempDir>,
-}
-
-/// A commit, with everything that is read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// Its object id.
-    pub id: ObjectId,
-    /// The id of its root tree.
-    pub tree: ObjectId,
-    /// Its parents, in order.
-    pub parents: Vec<ObjectId>,
-    /// Who made the change, and when.
-    pub author: Person,
-    /// Who made the commit, and when.
-    pub committer: Person,
-    /// The message; what is not UTF-8 in it is replaced.
-    pub message: String,
-}
-
-/// Who did something, and when, as commits keep it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Person {
-    /// The name.
-    pub name: String,
-    /// The mail address.
-    pub email: String,
-    /// Seconds since 1970 in UTC; 0 where the commit's own cannot be read.
-    pub seconds: i64,
-    /// How many seconds local time was ahead of UTC.
-    pub offset_seconds: i32,
 }
 
 impl std::fmt::Debug for Reader {
@@ -151,15 +121,10 @@ impl Reader {
     /// A commit. Fields that cannot be read as git writes them are kept as far as possible.
     pub fn commit(&self, id: ObjectId) -> Result<Commit, GitError> {
         let object = self.object(id, Kind::Commit, LARGEST_COMMIT)?;
-        let commit = gix::objs::CommitRef::from_bytes(&object.data, self.repository.object_hash())
-            .map_err(|error| self.damaged(id, &error))?;
-        Ok(Commit {
+        Commit::parse(id, &object.data).map_err(|why| GitError::Damaged {
             id,
-            tree: ours(commit.tree()),
-            parents: commit.parents().map(ours).collect(),
-            author: person(commit.author(), commit.author),
-            committer: person(commit.committer(), commit.committer),
-            message: commit.message.to_str_lossy().into_owned(),
+            repository: self.path().to_owned(),
+            why: why.to_owned(),
         })
     }
 
@@ -232,17 +197,4 @@ impl Reader {
 /// An id that gix gave.
 pub(super) fn ours(id: impl AsRef<gix::oid>) -> ObjectId {
     ObjectId::from_bytes(id.as_ref().as_bytes()).expect("gix knows only hashes of 20 and 32 bytes")
-}
-
-fn person(parsed: Result<gix::actor::SignatureRef<'_>, gix::Error>, raw: &gix::bstr::BStr) -> Person {
-    let Ok(signature) = parsed else {
-        return Person { name: raw.to_str_lossy().into_owned(), ..Person::default() };
-    };
-    let time = signature.time().unwrap_or_default();
-    Person {
-        name: signature.name.to_str_lossy().into_owned(),
-        email: signature.email.to_str_lossy().into_owned(),
-        seconds: time.seconds,
-        offset_seconds: time.offset,
-    }
 }

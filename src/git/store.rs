@@ -63,7 +63,6 @@ impl Store {
         if config.boolean("core.bare") == Some(false) {
             return Err(not("core.bare is false; `git clone --bare` makes a bare one of it"));
         }
-        drop(config);
         Ok(Self(Arc::new(Inner { path, repository, last_refs: Mutex::new(None) })))
     }
 

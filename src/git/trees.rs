@@ -16,9 +16,9 @@ pub(super) const LARGEST_TREE: u64 = 32 << 20;
 /// The largest Kptfile that is read, in bytes.
 const LARGEST_KPTFILE: u64 = 1 << 20;
 /// How many files one listing holds at most.
-const MOST_FILES: usize = 200_000;
+const MOST_FILES: usize = 100_000;
 /// How many directories one walk enters at most.
-pub(super) const MOST_DIRECTORIES: usize = 200_000;
+pub(super) const MOST_DIRECTORIES: usize = 100_000;
 /// The longest path that a listing holds, in bytes.
 pub(super) const LONGEST_PATH: usize = 4096;
 
@@ -126,7 +126,7 @@ impl Reader {
         Ok(packages)
     }
 
-    /// Every file below a tree, sorted by path. [`GitError::TooMany`] beyond 200,000 files.
+    /// Every file below a tree, sorted by path. [`GitError::TooMany`] beyond 100,000 files.
     pub fn files(&self, tree: ObjectId) -> Result<Vec<File>, GitError> {
         let mut files = Vec::new();
         self.each_file(tree, |path, mode, id| {

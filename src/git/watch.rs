@@ -131,10 +131,11 @@ impl Shared {
     fn watch(&self, path: &Path, mode: RecursiveMode) {
         let mut notify = lock(&self.notify);
         let Some(notify) = notify.as_mut() else { return };
-        if let Err(error) = notify::Watcher::watch(notify, path, mode) {
-            if path.exists() {
-                tracing::warn!(path = %path.display(), %error, "cannot watch a directory; changes in it are found by the periodic rescan only");
-            }
+        if let Err(error) = notify::Watcher::watch(notify, path, mode)
+            && path.exists()
+        {
+            let path = path.display();
+            tracing::warn!(%path, %error, "cannot watch a directory; only the periodic rescan sees changes in it");
         }
     }
 

@@ -7,10 +7,11 @@ use std::fs::File;
 
 use gix::bstr::{BStr, BString};
 use gix::objs::tree::EntryKind;
-use gix::objs::{Kind, Write, WriteTo};
+use gix::objs::{Exists, Kind, Write, WriteTo};
 
+use super::commit::Person;
 use super::error::GitError;
-use super::reader::{Person, Reader, ours};
+use super::reader::{Reader, ours};
 use super::trees::is_forbidden;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
@@ -147,7 +148,8 @@ impl Reader {
         let hex = id.to_string();
         let directory = self.path().join("objects").join(&hex[..2]);
         let file = directory.join(&hex[2..]);
-        if self.gix().has_object(id) {
+        // Asked of the objects themselves: gix takes the empty tree to be everywhere, `git fsck` does not.
+        if self.gix().objects.exists(&id) {
             if let Ok(open) = File::open(&file)
                 && let Err(error) = open.set_modified(std::time::SystemTime::now())
             {

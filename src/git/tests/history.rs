@@ -29,11 +29,11 @@ fn random_history(seed: u64, count: u64, skewed: bool) -> (Repo, Vec<ObjectId>) 
         input.push_str(&format!("M 100644 inline f\ndata 3\n{at:03}\n"));
     }
     repo.git_with(&["fast-import", "--quiet"], input.as_bytes());
-    let text = repo.git(&["for-each-ref", "--format", "%(refname:lstrip=3) %(objectname)"]);
+    let text = repo.git(&["for-each-ref", "--format", "%(refname:lstrip=2) %(objectname)"]);
     let mut ids = vec![repo.store().reader().zero_id(); count as usize];
     for line in text.lines() {
         let (at, id) = line.split_once(' ').expect("two words");
-        ids[at.parse::<usize>().expect("a number") - 1] = id.parse().expect("an id");
+        ids[at[1..].parse::<usize>().expect("a number") - 1] = id.parse().expect("an id");
     }
     (repo, ids)
 }
@@ -66,16 +66,19 @@ fn ancestry_and_merge_bases_are_gits() {
 }
 
 #[test]
-fn new_commits_are_those_of_rev_list() {
+fn new_commits_are_those_that_rev_list_gives_for_one_and_not_for_the_others() {
     for (seed, skewed) in [(11, false), (12, false), (13, true), (14, true)] {
         let (repo, commits) = random_history(seed, 30, skewed);
         let reader = repo.store().reader();
+        // Asked one tip at a time: with dates that lie, git's own `tip ^hidden` is not exact.
+        let above: std::collections::BTreeMap<ObjectId, Vec<ObjectId>> =
+            commits.iter().map(|tip| (*tip, ids(&repo.git(&["rev-list", &tip.to_string()])))).collect();
         let mut random = Random(seed + 100);
         for _ in 0..40 {
             let mut pick = || commits[random.below(commits.len() as u64) as usize];
             let (tip, hidden) = (pick(), [pick(), pick()]);
-            let mut gits =
-                ids(&repo.git(&["rev-list", &tip.to_string(), &format!("^{}", hidden[0]), &format!("^{}", hidden[1])]));
+            let hides = |of: &ObjectId| hidden.iter().any(|tip| above[tip].contains(of));
+            let mut gits: Vec<ObjectId> = above[&tip].iter().copied().filter(|id| !hides(id)).collect();
             let mut ours: Vec<_> =
                 reader.commits_not_in(tip, &hidden, 99).expect("answered").into_iter().map(|c| c.id).collect();
             let most = gits.len();

@@ -14,6 +14,7 @@ fn put(digit: char, content: &str) -> (String, Option<Vec<u8>>) {
 fn entries_are_kept_changed_and_removed_commit_by_commit() {
     for format in FORMATS {
         let repo = Repo::new(format);
+        repo.commit("refs/heads/main", 1, &[("f", "100644", "1")]);
         let store = repo.store();
         let reader = store.reader();
         assert_eq!(LedgerStore::head(&reader).expect("no ledger"), None);

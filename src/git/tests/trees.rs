@@ -136,11 +136,12 @@ fn a_tree_that_stands_for_billions_of_files_is_refused() {
         directories = repo.tree(&(0..10).map(|at| format!("040000 tree {directories}\td{at}\n")).collect::<String>());
     }
     let reader = repo.store().reader();
-    for tree in [tree, directories] {
-        assert!(matches!(reader.files(tree), Err(GitError::TooMany { .. })));
-        assert!(matches!(reader.packages_below(tree, &Directory::default()), Err(GitError::TooMany { .. })));
-        assert!(matches!(reader.changed_paths(None, Some(tree), 1000), Err(GitError::TooMany { .. })));
-    }
+    let everywhere = Directory::default();
+    assert!(matches!(reader.files(tree), Err(GitError::TooMany { what: "files", .. })));
+    assert!(matches!(reader.changed_paths(None, Some(tree), 1000), Err(GitError::TooMany { limit: 1000, .. })));
+    assert!(matches!(reader.file_count(directories), Err(GitError::TooMany { what: "directories", .. })));
+    assert!(matches!(reader.packages_below(directories, &everywhere), Err(GitError::TooMany { .. })));
+    assert!(matches!(reader.changed_paths(None, Some(directories), 1000), Err(GitError::TooMany { .. })));
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn commits_are_read_even_where_git_would_not_write_them_so() {
     let reader = repo.store().reader();
     let commit = reader.commit(main).expect("a commit");
     let who = Person { name: "A".into(), email: "a@b.example".into(), seconds: 1_700_000_000, offset_seconds: 7200 };
-    assert_eq!((&commit.author, &commit.committer, commit.message.as_str()), (&who, &who, "m"));
+    assert_eq!((&commit.author, &commit.committer, commit.message.as_str()), (&who, &who, "m\n"));
     let write = |raw: &[u8]| -> ObjectId {
         let raw = [format!("tree {}\n", commit.tree).as_bytes(), raw].concat();
         repo.git_with(&["hash-object", "-w", "-t", "commit", "--literally", "--stdin"], &raw).parse().expect("an id")
@@ -243,5 +244,9 @@ fn commits_are_read_even_where_git_would_not_write_them_so() {
         .commit(write(b"author A <a> 99999999999999999999 +0000\ncommitter C <c> -5 +0000\n\nm\n"))
         .expect("read");
     assert_eq!(huge.message, "m\n");
-    assert!(matches!(reader.commit(write(b"nothing of it\n")), Err(GitError::Damaged { .. })));
+    for damaged in [&b"nothing of it\n"[..], b"", b"tree abc\n\nm", b"author A <a> 1 +0000\n\nm"] {
+        let hash = ["hash-object", "-w", "-t", "commit", "--literally", "--stdin"];
+        let id = repo.git_with(&hash, damaged).parse().expect("an id");
+        assert!(matches!(reader.commit(id), Err(GitError::Damaged { .. })), "{damaged:?}");
+    }
 }
