@@ -1,5 +1,6 @@
 //! Stoop.
 
+pub mod api;
 pub mod commands;
 pub mod domain;
 pub mod index;
