@@ -5,6 +5,10 @@
 //! Never here: deciding what may happen to a package, Git, and authentication.
 
 mod age;
+mod approval;
+mod delete;
+mod desired;
+mod discovery;
 mod field_selector;
 mod health;
 mod label_selector;
@@ -13,6 +17,7 @@ mod list_options;
 mod meta;
 mod negotiation;
 mod objects;
+mod patch;
 mod query;
 mod read;
 mod refusal_status;
@@ -22,6 +27,7 @@ mod routes;
 mod status;
 mod table;
 mod target;
+mod update;
 mod watch;
 
 use std::sync::Arc;

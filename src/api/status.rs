@@ -195,6 +195,12 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, None)
     }
 
+    /// 413: a JSON patch with too many operations.
+    pub(crate) fn too_many_operations(have: usize, limit: usize) -> Self {
+        let message = format!("The allowed maximum operations in a JSON patch is {limit}, got {have}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, None)
+    }
+
     /// 415.
     pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message.into(), None)
