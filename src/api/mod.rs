@@ -31,6 +31,7 @@ mod update;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,9 @@ pub use requester::Requester;
 pub use routes::router;
 
 use crate::index::catalog::Catalog;
+
+/// How often watchers that may get bookmarks get one, unless the wiring says otherwise.
+pub const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
 
 /// What the API stands on. Cheap to clone.
 pub struct ApiState<P> {
@@ -54,6 +58,8 @@ pub struct ApiState<P> {
     pub observe: Arc<dyn Fn(&Observation<'_>) + Send + Sync>,
     /// Ends watches when the daemon shuts down.
     pub shutdown: CancellationToken,
+    /// How often a watcher that may get bookmarks gets one; [`BOOKMARK_EVERY`] outside of tests.
+    pub bookmark_every: Duration,
     /// What `/version` says.
     pub version: Arc<Version>,
 }
@@ -76,6 +82,7 @@ impl<P> Clone for ApiState<P> {
             metrics: self.metrics.clone(),
             observe: self.observe.clone(),
             shutdown: self.shutdown.clone(),
+            bookmark_every: self.bookmark_every,
             version: self.version.clone(),
         }
     }

@@ -29,9 +29,6 @@ use crate::index::feed::EventKind;
 /// How many events are read from the feed at a time.
 const PORTION: usize = 256;
 
-/// How often a watcher that may get bookmarks gets one.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
-
 /// Lines are sent when they have grown to this many bytes, or when there is nothing more to send now.
 const CHUNK: usize = 32 * 1024;
 
@@ -130,7 +127,7 @@ impl<R: Watched, P: Packages> Watcher<R, P> {
             }
         }
         self.flush().await?;
-        let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        let mut bookmark_at = Instant::now() + self.state.bookmark_every;
         loop {
             changes.mark_unchanged();
             self.catch_up().await?;
@@ -140,7 +137,7 @@ impl<R: Watched, P: Packages> Watcher<R, P> {
                 () = tokio::time::sleep_until(bookmark_at), if self.options.bookmarks => {
                     self.write_bookmark(false).await?;
                     self.flush().await?;
-                    bookmark_at = Instant::now() + BOOKMARK_EVERY;
+                    bookmark_at = Instant::now() + self.state.bookmark_every;
                 }
             }
         }
