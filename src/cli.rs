@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::config::Config;
+use crate::config::{Config, RepositoryPath};
 use crate::domain::names::UserName;
 use crate::identity::authority::Authority;
 use crate::identity::kubeconfig::{self as kube, ADMIN};
@@ -68,6 +68,49 @@ pub fn kubeconfig(state: &Path, config: Option<&Config>, server: Option<&str>, u
         None => server_of(&admin_file)?,
     };
     Ok(kube::kubeconfig(&Authority::open(&pki)?, &server, &user, None)?)
+}
+
+/// `stoop repo create NAME --root DIR`: a bare repository with Porch's initial commit.
+///
+/// # Errors
+/// The name is no usable path, or something is there already.
+pub fn repo_create(root: &Path, name: &str, branch: &str) -> anyhow::Result<String> {
+    let path = repository_path(root, name)?;
+    crate::git::create_bare(&path, branch)?;
+    Ok(format!("{} created, with branch {branch}\n", path.display()))
+}
+
+/// `stoop repo import SOURCE NAME --root DIR`: a copy of all branches and tags of a repository, to be guarded from now on.
+///
+/// # Errors
+/// The name is no usable path, something is there already, or git cannot copy the source.
+pub fn repo_import(root: &Path, source: &str, name: &str) -> anyhow::Result<String> {
+    let path = repository_path(root, name)?;
+    crate::git::import_bare(source, &path)?;
+    Ok(format!("{} imported from {source}\n", path.display()))
+}
+
+/// `stoop hooks uninstall REPOSITORY`: puts back what was there before Stoop's hooks.
+///
+/// # Errors
+/// The directory is no repository, or cannot be written.
+pub fn hooks_uninstall(repository: &Path) -> anyhow::Result<String> {
+    let repository =
+        std::fs::canonicalize(repository).with_context(|| format!("{} cannot be used", repository.display()))?;
+    let removed = crate::hooks::uninstall(&repository)?;
+    let done =
+        if removed { "Stoop's hooks are removed; everything is as it was" } else { "no hooks of Stoop's were there" };
+    Ok(format!("{}: {done}\n", repository.display()))
+}
+
+/// The place of a repository below the root, `.git` at its end.
+fn repository_path(root: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+    let path = RepositoryPath::parse(name)?;
+    if path.as_str().split('/').any(|segment| segment.starts_with('.') || segment.starts_with('-')) {
+        bail!("repository name {name:?} has a part that begins with '.' or '-'; such directories are not looked into");
+    }
+    let plain = path.as_str().strip_suffix(".git").unwrap_or(path.as_str());
+    Ok(root.join(format!("{plain}.git")))
 }
 
 /// The API's address in the kubeconfig that the daemon wrote.

@@ -1,8 +1,10 @@
 //! Stoop.
 
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod git;
 pub mod githttp;

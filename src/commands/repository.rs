@@ -2,10 +2,11 @@
 //!
 //! Never here: finding repositories (see `repositories`).
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::lease::Leases;
 use crate::index::guarded::Guarded;
+use crate::telemetry::Metrics;
 
 /// A repository that changes are made to.
 #[derive(Debug)]
@@ -14,13 +15,15 @@ pub struct ManagedRepository {
     pub guarded: Guarded,
     /// Whether `refs/approve` and `refs/reject` come through our `proc-receive`.
     pub proc_receive: bool,
+    /// Where completed transitions are counted.
+    pub metrics: Arc<Metrics>,
     leases: Mutex<Leases>,
 }
 
 impl ManagedRepository {
     /// Wraps a guarded repository.
-    pub fn new(guarded: Guarded, proc_receive: bool) -> Self {
-        Self { guarded, proc_receive, leases: Mutex::default() }
+    pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>) -> Self {
+        Self { guarded, proc_receive, metrics, leases: Mutex::default() }
     }
 
     /// The leases.

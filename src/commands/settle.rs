@@ -98,6 +98,7 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
             repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
             action = action.as_str(), by = %deed.by, commit = %deed.commit, "transition complete"
         );
+        repository.metrics.transition(action.as_str());
         draft.entry(&view, &entry.package, &entry.workspace).record(action, deed, number);
     }
     for entry in work.dropped {

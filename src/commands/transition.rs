@@ -189,7 +189,9 @@ pub fn carry_out(
         for (decision, deed) in decided {
             let entry = deeds.entry(&view, &decision.change.package, &decision.change.workspace);
             entry.record(decision.change.action, deed.clone(), decision.number);
+            repository.metrics.transition(decision.change.action.as_str());
         }
+        tracing::info!(repository = %guarded.key().name, transition = %message, "transition complete");
     }
     conclude(guarded, writer, deeds, &message, author);
     Ok(())

@@ -23,7 +23,7 @@ use crate::git::{GitError, LedgerStore, Reader, RefSnapshot, Store};
 #[derive(Debug)]
 pub struct Shared {
     /// The view for readers.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// The clock of resource versions.
     pub clock: Clock,
     /// The cache.

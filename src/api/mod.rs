@@ -1,0 +1,96 @@
+//! The Kubernetes API: package revisions, their content and repositories, as kubectl and client libraries expect them.
+//!
+//! One router; it reads the catalog, and hands every write to the commands. Who asks comes with the request
+//! ([`Requester`]), from the authentication in front of it.
+//! Never here: deciding what may happen to a package, Git, and authentication.
+
+mod age;
+mod approval;
+mod delete;
+mod desired;
+mod discovery;
+mod field_selector;
+mod health;
+mod label_selector;
+mod limits;
+mod list_options;
+mod meta;
+mod negotiation;
+mod objects;
+mod patch;
+mod query;
+mod read;
+mod refusal_status;
+mod requester;
+mod resource;
+mod routes;
+mod status;
+mod table;
+mod target;
+mod update;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use limits::Observation;
+pub use requester::Requester;
+pub use routes::router;
+pub(crate) use status::ApiError;
+
+use crate::index::catalog::Catalog;
+
+/// How often watchers that may get bookmarks get one, unless the wiring says otherwise.
+pub const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
+
+/// What the API stands on. Cheap to clone.
+pub struct ApiState<P> {
+    /// What the world looks like now.
+    pub catalog: Arc<Catalog>,
+    /// The writes, and content read from Git.
+    pub packages: Arc<P>,
+    /// Whether requests can be served, and why not: for `/readyz`.
+    pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// The text of `/metrics`.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Hears of every request when its answer begins.
+    pub observe: Arc<dyn Fn(&Observation<'_>) + Send + Sync>,
+    /// Ends watches when the daemon shuts down.
+    pub shutdown: CancellationToken,
+    /// How often a watcher that may get bookmarks gets one; [`BOOKMARK_EVERY`] outside of tests.
+    pub bookmark_every: Duration,
+    /// What `/version` says.
+    pub version: Arc<Version>,
+}
+
+/// What `/version` says of this build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The release, for example `0.1.0`.
+    pub release: String,
+    /// The commit it was built from; empty when unknown.
+    pub commit: String,
+}
+
+impl<P> Clone for ApiState<P> {
+    fn clone(&self) -> Self {
+        Self {
+            catalog: self.catalog.clone(),
+            packages: self.packages.clone(),
+            readiness: self.readiness.clone(),
+            metrics: self.metrics.clone(),
+            observe: self.observe.clone(),
+            shutdown: self.shutdown.clone(),
+            bookmark_every: self.bookmark_every,
+            version: self.version.clone(),
+        }
+    }
+}
+
+impl<P> std::fmt::Debug for ApiState<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiState").field("catalog", &self.catalog.resource_version()).finish_non_exhaustive()
+    }
+}

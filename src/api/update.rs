@@ -1,0 +1,179 @@
+//! PUT and PATCH of a package revision and of its `approval`: reads what is wanted, hands it to the commands.
+//!
+//! Never here: deciding it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+
+use super::desired::{self, Desired, Source};
+use super::negotiation::{self, Form};
+use super::objects::package_revision::{self, PackageRevisions};
+use super::patch::Patch;
+use super::query::Query;
+use super::read::answer;
+use super::refusal_status::from_refusal;
+use super::requester::Requester;
+use super::resource::PACKAGE_REVISIONS;
+use super::status::{ApiError, Cause};
+use super::table::{Include, View};
+use super::target::{Target, read_body};
+use super::{ApiState, approval};
+use crate::commands::request::{Packages, Precondition, Update};
+use crate::domain::package::PackageRevision;
+use crate::domain::policy::Actor;
+use crate::domain::refusal::Code;
+
+/// How often a patch of metadata that names no version is made again when somebody else was faster.
+const ATTEMPTS: usize = 5;
+
+/// How long such a patch waits for the other change to show.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Which door of the object a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// The object itself.
+    Main,
+    /// Its `approval` subresource.
+    Approval,
+}
+
+/// What an answer to a write needs.
+struct Writing {
+    actor: Actor,
+    form: Form,
+    include: Include,
+    dry_run: bool,
+    headers: HeaderMap,
+}
+
+/// PUT.
+pub(crate) async fn put<P: Packages>(
+    door: Door,
+    State(state): State<ApiState<P>>,
+    target: Target,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let writing = Writing::read(&parts.uri, parts.headers, actor(&parts.extensions)?, &[])?;
+    let body = read_body(body).await?;
+    let wanted = negotiation::read_object(&writing.headers, &body)?;
+    let current = find(&state, &target)?;
+    let desired = desired::read(&current, &wanted, Source::Put)?;
+    if desired.resource_version.is_none() {
+        let cause = Cause::invalid("metadata.resourceVersion", "", "resourceVersion must be specified for an update");
+        return Err(ApiError::invalid(&PACKAGE_REVISIONS, &target.name, vec![cause]));
+    }
+    let resource_version = desired.resource_version;
+    let updated = update(&state, &target, door, &current, desired, &writing, resource_version).await;
+    writing.answer(&state, updated.map_err(|(_, error)| error)?).await
+}
+
+/// PATCH.
+pub(crate) async fn patch<P: Packages>(
+    door: Door,
+    State(state): State<ApiState<P>>,
+    target: Target,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let writing = Writing::read(&parts.uri, parts.headers, actor(&parts.extensions)?, &["force"])?;
+    let body = read_body(body).await?;
+    let patch = Patch::read(&writing.headers, &body)?;
+    let mut changes = state.catalog.changes();
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        changes.mark_unchanged();
+        let current = find(&state, &target)?;
+        let mut wanted = package_revision::object(&current);
+        patch.apply(&mut wanted, &target.name)?;
+        let desired = desired::read(&current, &wanted, Source::Patch)?;
+        // A patch of metadata replaces the metadata as it was read, so it must meet it; the client need not know.
+        let mends_metadata = !patch.names_version() && desired.lifecycle.is_none() && desired.metadata.is_some();
+        let resource_version = match (patch.names_version(), mends_metadata) {
+            (true, _) => desired.resource_version,
+            (false, true) => Some(current.resource_version),
+            (false, false) => None,
+        };
+        match update(&state, &target, door, &current, desired, &writing, resource_version).await {
+            Ok(updated) => return writing.answer(&state, updated).await,
+            Err((Some(Code::Stale), _)) if mends_metadata && attempt < ATTEMPTS => {
+                let _ = tokio::time::timeout(SETTLE, changes.changed()).await;
+            }
+            Err((_, error)) => return Err(error),
+        }
+    }
+}
+
+/// The user of a request; the router lets none through without.
+pub(crate) fn actor(extensions: &axum::http::Extensions) -> Result<Actor, ApiError> {
+    match extensions.get::<Requester>() {
+        Some(Requester(Some(actor))) => Ok(actor.clone()),
+        _ => Err(ApiError::unauthorized()),
+    }
+}
+
+fn find<P: Packages>(state: &ApiState<P>, target: &Target) -> Result<Arc<PackageRevision>, ApiError> {
+    let found = state.catalog.revision(target.namespace(), &target.name);
+    found.ok_or_else(|| ApiError::not_found(&PACKAGE_REVISIONS, &target.name))
+}
+
+/// Checks the door's own rules and lets the commands decide the rest; an error keeps the refusal's code.
+async fn update<P: Packages>(
+    state: &ApiState<P>,
+    target: &Target,
+    door: Door,
+    current: &PackageRevision,
+    desired: Desired,
+    writing: &Writing,
+    resource_version: Option<u64>,
+) -> Result<Arc<PackageRevision>, (Option<Code>, ApiError)> {
+    if door == Door::Approval {
+        let wanted = desired.lifecycle.unwrap_or(current.lifecycle);
+        approval::check(&target.name, current.lifecycle, wanted).map_err(|error| (None, error))?;
+    }
+    let update = Update {
+        namespace: target.namespace().to_owned(),
+        name: target.name.clone(),
+        actor: writing.actor.clone(),
+        precondition: Precondition { resource_version, uid: None },
+        lifecycle: desired.lifecycle,
+        metadata: desired.metadata,
+        dry_run: writing.dry_run,
+    };
+    let updated = state.packages.update(update).await;
+    updated.map_err(|refusal| (Some(refusal.code), from_refusal(&PACKAGE_REVISIONS, &target.name, &refusal)))
+}
+
+impl Writing {
+    fn read(uri: &Uri, headers: HeaderMap, actor: Actor, more: &[&str]) -> Result<Self, ApiError> {
+        let known = [&["dryRun", "fieldManager", "fieldValidation", "includeObject"], more].concat();
+        let query = Query::parse(uri, &known)?;
+        query.word("fieldValidation", &["Ignore", "Warn", "Strict"])?;
+        if query.flag("force")?.is_some() {
+            return Err(ApiError::invalid_option("force", "", "force is forbidden for a patch that is no apply patch"));
+        }
+        Ok(Self {
+            actor,
+            form: negotiation::form(&headers)?,
+            include: Include::parse(&query)?,
+            dry_run: query.dry_run()?,
+            headers,
+        })
+    }
+
+    async fn answer<P: Packages>(
+        &self,
+        state: &ApiState<P>,
+        updated: Arc<PackageRevision>,
+    ) -> Result<Response, ApiError> {
+        let view = View { shape: self.form.shape, include: self.include };
+        let value = view.single::<PackageRevisions, P>(&state.packages, updated).await?;
+        Ok(answer(StatusCode::OK, self.form.encoding, &value.unwrap_or_default()))
+    }
+}

@@ -1,0 +1,188 @@
+//! Answers the hooks: what they tell is read into values, the commands decide, and the verdict is put into a reply.
+//!
+//! Never here: the socket (see `hooks`) and the deciding (see `commands::push`).
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::warden::Warden;
+use crate::commands::process::ProcessId;
+use crate::commands::push::read::PushedRef;
+use crate::commands::push::reply::TOGETHER;
+use crate::commands::push::verdict::{self, Push, Verdict};
+use crate::commands::repository::ManagedRepository;
+use crate::commands::settle::settle;
+use crate::config::SharedConfig;
+use crate::domain::evidence::Limits;
+use crate::domain::names::UserName;
+use crate::domain::oid::ObjectId;
+use crate::domain::policy::Actor;
+use crate::domain::refs::RefName;
+use crate::domain::refusal::{Code, Refusal};
+use crate::hooks::{self, Hook, HookService, Reply, Request, State, Update};
+use crate::telemetry::{Metrics, PushVerdict};
+
+/// The service behind the hook socket.
+#[derive(Debug)]
+pub struct Service {
+    warden: Arc<Warden>,
+    config: Arc<SharedConfig>,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+}
+
+impl Service {
+    /// A service for these repositories and users.
+    pub fn new(warden: Arc<Warden>, config: Arc<SharedConfig>, metrics: Arc<Metrics>) -> Self {
+        Self { warden, config, metrics, limits: Limits::default() }
+    }
+}
+
+impl HookService for Service {
+    async fn handle(&self, request: Request, _closed: CancellationToken) -> Reply {
+        let Some(repository) = self.warden.repositories().at(&request.git_dir) else {
+            return unknown(&request);
+        };
+        // What only hints is answered at once and done behind it.
+        if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
+            tokio::task::spawn_blocking(move || settle_logged(&repository));
+            return Reply { accept: true, ..Reply::default() };
+        }
+        let push = match self.push(&request) {
+            Ok(push) => push,
+            Err(refusal) => return refuse_all(&request, &refusal),
+        };
+        let (limits, metrics) = (self.limits, self.metrics.clone());
+        let answer = tokio::task::spawn_blocking(move || answer(&repository, &request, &push, &limits, &metrics)).await;
+        answer.unwrap_or_else(|error| {
+            tracing::error!(%error, "a hook could not be answered");
+            Reply {
+                accept: false,
+                lines: vec![
+                    "Stoop failed while it looked at this push; nothing was changed. Its log says more.".to_owned(),
+                ],
+                verdicts: Vec::new(),
+            }
+        })
+    }
+}
+
+impl Service {
+    fn push(&self, request: &Request) -> Result<Push, Refusal> {
+        let mut updates = Vec::with_capacity(request.updates.len());
+        for update in &request.updates {
+            updates.extend(read_update(update)?);
+        }
+        Ok(Push {
+            process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
+            actor: self.actor(request.identity.as_deref()),
+            import: request.options.iter().any(|option| option == b"import"),
+            updates,
+        })
+    }
+
+    fn actor(&self, identity: Option<&[u8]>) -> Result<Actor, Refusal> {
+        let config = self.config.current();
+        let variable = config.identity.as_str();
+        let Some(raw) = identity else {
+            return Err(Refusal::new(Code::NoIdentity, format!("nobody is known to push this: {variable} is not set"))
+                .next("push through the Git server's own door and log in there"));
+        };
+        let name = std::str::from_utf8(raw).ok().and_then(|text| UserName::parse(text).ok());
+        match name {
+            Some(name) => Ok(config.actor(&name)),
+            None => Err(Refusal::new(Code::NoIdentity, format!("the user name in {variable} is not usable"))
+                .next("user names have 1 to 253 printable characters, without < and >")),
+        }
+    }
+}
+
+fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits: &Limits, metrics: &Metrics) -> Reply {
+    let verdict = match request.hook {
+        Hook::PreReceive => verdict::pre_receive(repository, push, request.quarantine.as_deref(), limits),
+        Hook::ProcReceive { atomic } => verdict::proc_receive(repository, push, atomic, limits),
+        Hook::ReferenceTransaction(_) => verdict::prepared(repository, push.process, &push.updates),
+        Hook::PostReceive => {
+            settle_logged(repository);
+            let names: Vec<RefName> = push.updates.iter().map(|update| update.name.clone()).collect();
+            let lines = repository.leases().take_outcomes(push.process, &names);
+            return Reply { accept: true, lines, verdicts: Vec::new() };
+        }
+    };
+    count(request.hook, push, &verdict, metrics);
+    reply(verdict)
+}
+
+fn settle_logged(repository: &ManagedRepository) {
+    if let Err(error) = settle(repository) {
+        let path = repository.guarded.store().path();
+        tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
+    }
+}
+
+fn count(hook: Hook, push: &Push, verdict: &Verdict, metrics: &Metrics) {
+    if hook == Hook::PreReceive || !verdict.accept {
+        metrics.push(if verdict.accept { PushVerdict::Accepted } else { PushVerdict::Refused });
+    }
+    let by = push.actor.as_ref().map_or("nobody", |actor| actor.name.as_str());
+    for (name, refusal) in &verdict.refs {
+        if let Some(refusal) = refusal {
+            metrics.refusal(refusal.code);
+            tracing::info!(%name, by, code = refusal.code.as_str(), reason = %refusal.reason, "push refused");
+        }
+    }
+}
+
+/// A verdict as the hook prints it. Where one ref was refused, every ref of the push has a reason.
+fn reply(verdict: Verdict) -> Reply {
+    let refused = !verdict.accept;
+    let verdicts = verdict.refs.into_iter().map(|(name, refusal)| hooks::Verdict {
+        name: name.as_str().as_bytes().to_vec(),
+        refusal: match refusal {
+            Some(refusal) => Some(refusal.reason),
+            None => refused.then(|| TOGETHER.to_owned()),
+        },
+    });
+    Reply { accept: verdict.accept, lines: verdict.lines, verdicts: verdicts.collect() }
+}
+
+/// Reads an update. A name that is no text, or none that Git would take, can only be one that Stoop does not manage,
+/// unless it stands under one of its prefixes.
+fn read_update(update: &Update) -> Result<Option<PushedRef>, Refusal> {
+    let text = String::from_utf8_lossy(&update.name);
+    let Ok(name) = RefName::parse(&text) else {
+        let managed = ["drafts", "proposed", "deletionProposed"].map(|prefix| format!("refs/heads/{prefix}/"));
+        let managed = managed.iter().map(String::as_str).chain(["refs/approve/", "refs/reject/", "refs/stoop/"]);
+        return match managed.into_iter().any(|prefix| text.starts_with(prefix)) {
+            true => Err(Refusal::new(
+                Code::BadName,
+                format!("{:?} is not a usable ref name", text.chars().take(120).collect::<String>()),
+            )),
+            false => Ok(None),
+        };
+    };
+    let id = |text: &str| match text.parse::<ObjectId>() {
+        Ok(id) => Ok(Some(id).filter(|id| !id.is_zero())),
+        Err(error) => Err(Refusal::new(Code::BadRequest, error.to_string())),
+    };
+    Ok(Some(PushedRef { name, old: id(&update.old)?, new: id(&update.new)? }))
+}
+
+fn refuse_all(request: &Request, refusal: &Refusal) -> Reply {
+    let names = request.updates.iter().map(|update| update.name.clone());
+    let verdicts = names.map(|name| hooks::Verdict { name, refusal: Some(refusal.reason.clone()) }).collect();
+    let lines = vec!["Stoop refused this push; nothing was changed.".to_owned(), format!("  {refusal}")];
+    Reply { accept: false, lines, verdicts }
+}
+
+/// A repository with hooks that the daemon does not know: not found yet, or taken out of the root. Closed when in doubt.
+fn unknown(request: &Request) -> Reply {
+    tracing::warn!(path = %request.git_dir.display(), "a hook of a repository that is not served asks");
+    if let Hook::PostReceive | Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
+        return Reply { accept: true, ..Reply::default() };
+    }
+    let refusal = Refusal::new(Code::Failed, "Stoop does not serve this repository now")
+        .next("try again in a moment, and tell the administrator of this Git server if it stays");
+    refuse_all(request, &refusal)
+}

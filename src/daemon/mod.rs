@@ -1,0 +1,260 @@
+//! The daemon: everything that `stoop serve` starts, wired together, and its end.
+//!
+//! Never here: what any of the parts does.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, ApiState, BOOKMARK_EVERY, Version};
+use crate::commands::api::PackageCommands;
+use crate::config::SharedConfig;
+use crate::domain::evidence::Limits;
+use crate::git::{WatchEvent, Watcher};
+use crate::githttp::GitDoor;
+use crate::hooks;
+use crate::identity::authenticate::Authenticator;
+use crate::identity::authority::Authority;
+use crate::identity::kubeconfig::write_admin_kubeconfig;
+use crate::identity::server_certificate::ServerCertificate;
+use crate::index::cache::Cache;
+use crate::index::catalog::Catalog;
+use crate::index::clock::Clock;
+use crate::index::guarded::Shared;
+use crate::listen::{Listener, needs_tls, tls_config};
+use crate::telemetry::Metrics;
+
+pub mod hook_service;
+mod requester;
+pub mod warden;
+
+use warden::Warden;
+
+/// How many directory levels below the root repositories are looked for.
+pub const DEPTH: usize = 8;
+
+/// What `stoop serve` was told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory below which the repositories are.
+    pub root: PathBuf,
+    /// Where the daemon keeps what is not in Git; `ROOT/.stoop` when not given.
+    pub state: Option<PathBuf>,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// Where the Kubernetes API listens.
+    pub api: SocketAddr,
+    /// Where the Git door listens.
+    pub git: SocketAddr,
+    /// More names that the server's certificate is valid for.
+    pub names: Vec<String>,
+}
+
+impl Options {
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| default_state(&self.root))
+    }
+}
+
+/// The state directory of a root when none is named.
+pub fn default_state(root: &Path) -> PathBuf {
+    root.join(".stoop")
+}
+
+/// What the first line on standard output says.
+#[derive(Debug, Clone, Serialize)]
+struct Ready {
+    api: String,
+    git: String,
+    kubeconfig: PathBuf,
+    socket: PathBuf,
+    pid: u32,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What it needs cannot be had: the root, the state directory, the configuration, an address, or another daemon has the
+/// state directory.
+pub async fn serve(options: Options) -> Result<()> {
+    let root = fs::canonicalize(&options.root)
+        .with_context(|| format!("the root {} cannot be used; make it, or name another one", options.root.display()))?;
+    let state = prepare_state(&options.state())?;
+    let _lock = lock_state(&state)?;
+    let config = Arc::new(SharedConfig::load(options.config.clone())?);
+    let shutdown = CancellationToken::new();
+
+    let clock = Clock::open(state.join("clock")).context("the clock of resource versions cannot be opened")?;
+    let catalog = Arc::new(Catalog::new(clock.start()));
+    let shared = Arc::new(Shared { catalog, clock, cache: Cache::open(&state.join("cache")) });
+    let metrics = Arc::new(Metrics::new());
+    let hook_listener = hooks::bind(&state.join("run/hook.sock"), &[])?;
+    let socket = hook_listener.path().to_owned();
+    let warden =
+        Arc::new(Warden::new(root.clone(), &state, socket.clone(), config.clone(), shared.clone(), metrics.clone())?);
+
+    let authority = Arc::new(Authority::open(&state.join("pki"))?);
+    let certificate = Arc::new(ServerCertificate::open(authority.clone(), &options.names)?);
+    let authenticator = Arc::new(Authenticator::new(config.clone())?);
+    let tls = tls_config(&authority, certificate.clone())?;
+    let api = Listener::bind(options.api, Some(tls.clone()))
+        .await
+        .with_context(|| format!("the API cannot listen on {}", options.api))?;
+    let git_tls = needs_tls(options.git).then_some(tls);
+    let git = Listener::bind(options.git, git_tls)
+        .await
+        .with_context(|| format!("the Git door cannot listen on {}", options.git))?;
+    let api_url = format!("{}://{}", api.scheme(), api.address());
+    let git_url = format!("{}://{}", git.scheme(), git.address());
+    let kubeconfig = state.join("kubeconfig");
+    write_admin_kubeconfig(&authority, &api_url, &kubeconfig)?;
+
+    let (events, hints) = mpsc::unbounded_channel();
+    let watcher = Arc::new(Watcher::start(events)?);
+    watcher.watch_root(&root, DEPTH);
+    let ready = Arc::new(AtomicBool::new(false));
+    let service = Arc::new(hook_service::Service::new(warden.clone(), config.clone(), metrics.clone()));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(hook_listener.serve(service, shutdown.clone()));
+    tasks.spawn(certificate.keep_renewed(shutdown.clone()));
+
+    let first = warden.clone();
+    let watching = watcher.clone();
+    tokio::task::spawn_blocking(move || first.sweep(&watching)).await?;
+    ready.store(true, Ordering::Release);
+    tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), shutdown.clone()));
+
+    let state_of_api = api_state(&shared, &warden, &metrics, ready, &shutdown);
+    let router = requester::authenticated(api::router(state_of_api), authenticator.clone());
+    tasks.spawn(api.serve(router, shutdown.clone()));
+    let door = GitDoor::new(warden.clone(), authenticator, config.clone());
+    tasks.spawn(git.serve(door.clone().router(), shutdown.clone()));
+
+    announce(&Ready { api: api_url, git: git_url, kubeconfig, socket, pid: std::process::id() }, &state)?;
+    signals(&config, &warden, &shutdown).await?;
+    tracing::info!("shutting down");
+    shutdown.cancel();
+    if tokio::time::timeout(Duration::from_secs(30), door.drained()).await.is_err() {
+        tracing::warn!("git processes still run; they are left to end by themselves");
+    }
+    while tasks.join_next().await.is_some() {}
+    shared.cache.flush();
+    Ok(())
+}
+
+fn api_state(
+    shared: &Arc<Shared>,
+    warden: &Arc<Warden>,
+    metrics: &Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    shutdown: &CancellationToken,
+) -> ApiState<PackageCommands> {
+    let (encoding, observing, counted) = (metrics.clone(), metrics.clone(), shared.clone());
+    ApiState {
+        catalog: shared.catalog.clone(),
+        packages: Arc::new(PackageCommands::new(warden.repositories().clone(), Limits::default())),
+        readiness: Arc::new(move || {
+            if ready.load(Ordering::Acquire) { Ok(()) } else { Err("the first scan is not complete".to_owned()) }
+        }),
+        metrics: Arc::new(move || {
+            let revisions = counted.catalog.revisions(None).items.len();
+            encoding.index_revisions.set(i64::try_from(revisions).unwrap_or(i64::MAX));
+            encoding.encode()
+        }),
+        observe: Arc::new(move |seen| observing.api_request(seen.verb, seen.resource, seen.code)),
+        shutdown: shutdown.clone(),
+        bookmark_every: BOOKMARK_EVERY,
+        version: Arc::new(Version { release: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() }),
+    }
+}
+
+/// Makes the state directory, private to the daemon's user.
+fn prepare_state(state: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(state).with_context(|| format!("the state directory {} cannot be made", state.display()))?;
+    fs::set_permissions(state, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("the state directory {} cannot be made private", state.display()))?;
+    Ok(fs::canonicalize(state)?)
+}
+
+/// One daemon for each state directory: the lock is held as long as the file is open.
+fn lock_state(state: &Path) -> Result<fs::File> {
+    let path = state.join("lock");
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(_) => bail!(
+            "another daemon runs on the state directory {}; stop it first, or name another one with --state",
+            state.display()
+        ),
+    }
+}
+
+/// Prints where everything listens, and keeps it for `stoop kubeconfig` and other helpers.
+fn announce(ready: &Ready, state: &Path) -> Result<()> {
+    let line = serde_json::to_string(ready)?;
+    fs::write(state.join("listening.json"), format!("{line}\n"))?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Follows hints and, in any case, the clock: what a hint names is settled at once, everything at every rescan.
+async fn tend(
+    warden: Arc<Warden>,
+    watcher: Arc<Watcher>,
+    mut hints: mpsc::UnboundedReceiver<WatchEvent>,
+    config: Arc<SharedConfig>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let period = config.current().rescan;
+        let hint = tokio::select! {
+            () = shutdown.cancelled() => return,
+            hint = hints.recv() => hint,
+            () = warden.sweep_wanted() => None,
+            () = tokio::time::sleep(period) => None,
+        };
+        let (warden, watcher) = (warden.clone(), watcher.clone());
+        let work = move || match hint {
+            Some(WatchEvent::Repository(path)) => warden.settle(&path),
+            Some(WatchEvent::Root(_)) | None => warden.sweep(&watcher),
+        };
+        if let Err(error) = tokio::task::spawn_blocking(work).await {
+            tracing::error!(%error, "a rescan ended badly; the next one tries again");
+        }
+    }
+}
+
+/// Waits for the end. SIGHUP reads the configuration again and sweeps.
+async fn signals(config: &Arc<SharedConfig>, warden: &Arc<Warden>, shutdown: &CancellationToken) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = shutdown.cancelled() => return Ok(()),
+            _ = hang_up.recv() => match config.reload() {
+                Ok(()) => {
+                    tracing::info!("the configuration was read again");
+                    warden.sweep_soon();
+                }
+                Err(error) => tracing::error!(%error, "the configuration is not taken over; the old one stays in force"),
+            },
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Authentication in front of the API: who asks, left on every request for the API to read.
+//!
+//! Never here: what they may do.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::{ApiError, Requester};
+use crate::identity::authenticate::{Authenticator, Credentials};
+use crate::listen::PeerCertificate;
+
+/// The router with every request's user found out before it.
+pub(super) fn authenticated(router: Router, authenticator: Arc<Authenticator>) -> Router {
+    router.layer(from_fn_with_state(authenticator, authenticate))
+}
+
+async fn authenticate(State(authenticator): State<Arc<Authenticator>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<PeerCertificate>().and_then(|PeerCertificate(peer)| peer.clone());
+    let header = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
+        None => None,
+        Some(Ok(text)) => Some(text.to_owned()),
+        Some(Err(_)) => return ApiError::unauthorized().into_response(),
+    };
+    let credentials = Credentials { peer_certificate: peer.as_deref(), authorization: header.as_deref() };
+    match authenticator.authenticate(credentials).await {
+        Ok(actor) => {
+            request.extensions_mut().insert(Requester(actor));
+            next.run(request).await
+        }
+        Err(error) => {
+            tracing::info!(%error, "an API request with wrong credentials was refused");
+            ApiError::unauthorized_because(&error.to_string()).into_response()
+        }
+    }
+}

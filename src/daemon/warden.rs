@@ -1,0 +1,256 @@
+//! Keeps the set of guarded repositories in step with the disk and the configuration: finds, opens, hooks, settles, closes.
+//!
+//! Never here: what a repository holds, and the loop that calls this (see `daemon`).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use super::DEPTH;
+use crate::commands::repositories::{Binding, Bindings, Repositories};
+use crate::commands::repository::ManagedRepository;
+use crate::commands::settle::settle;
+use crate::config::{Config, RepositoryPath, SharedConfig};
+use crate::domain::names::Namespace;
+use crate::domain::package::{Health, Repository, RepositoryKey};
+use crate::domain::refs::{RefName, Registration};
+use crate::git::{Store, Watcher, repositories};
+use crate::githttp::RepositoryPaths;
+use crate::hooks::{Guard, STUB, install, uninstall};
+use crate::index::clock;
+use crate::index::guarded::{Guarded, Shared};
+use crate::telemetry::Metrics;
+
+/// Looks after all repositories below the root.
+#[derive(Debug)]
+pub struct Warden {
+    root: PathBuf,
+    socket: PathBuf,
+    config: Arc<SharedConfig>,
+    shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
+    repositories: Arc<Repositories>,
+    bindings: Mutex<Bindings>,
+    namespace: Namespace,
+    /// Held while the set of repositories changes.
+    sweeping: Mutex<()>,
+    wanted: Notify,
+}
+
+impl Warden {
+    /// A warden that has looked at nothing yet.
+    ///
+    /// # Errors
+    /// The bindings in the state directory cannot be read.
+    pub fn new(
+        root: PathBuf,
+        state: &Path,
+        socket: PathBuf,
+        config: Arc<SharedConfig>,
+        shared: Arc<Shared>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            root,
+            socket,
+            config,
+            shared,
+            metrics,
+            repositories: Arc::new(Repositories::default()),
+            bindings: Mutex::new(Bindings::open(state.join("bindings.json"))?),
+            namespace: Namespace::parse("default").map_err(io::Error::other)?,
+            sweeping: Mutex::new(()),
+            wanted: Notify::new(),
+        })
+    }
+
+    /// The open repositories.
+    pub fn repositories(&self) -> &Arc<Repositories> {
+        &self.repositories
+    }
+
+    /// Asks for a sweep as soon as the loop comes round.
+    pub fn sweep_soon(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Waits until somebody asks for a sweep.
+    pub async fn sweep_wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Opens what is new below the root, closes what is gone or no longer wanted, and settles everything.
+    pub fn sweep(&self, watcher: &Watcher) {
+        let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let config = self.config.current();
+        let found: Vec<PathBuf> = repositories(&self.root, DEPTH);
+        for repository in self.repositories.all() {
+            let path = repository.guarded.store().path().to_owned();
+            let key = repository.guarded.key();
+            let wanted = found.contains(&path)
+                && self.key_of(&path, &config).is_ok_and(|wanted| wanted.as_ref() == Some(&**key));
+            if !wanted {
+                tracing::info!(path = %path.display(), name = %key.name, "repository closed");
+                self.repositories.remove(&path);
+                self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
+                watcher.unwatch_repository(&path);
+            }
+        }
+        for path in &found {
+            if self.repositories.at(path).is_none() {
+                self.open(path, &config, watcher);
+            }
+        }
+        for repository in self.repositories.all() {
+            self.tend(&repository);
+        }
+        self.metrics.rescans.inc();
+    }
+
+    /// Settles one repository, if it is open.
+    pub fn settle(&self, path: &Path) {
+        if let Some(repository) = self.repositories.at(path) {
+            self.tend(&repository);
+        }
+    }
+
+    fn tend(&self, repository: &ManagedRepository) {
+        let path = repository.guarded.store().path();
+        if let Err(error) = settle(repository) {
+            tracing::error!(path = %path.display(), %error, "the repository cannot be read; it stays as it was shown last");
+        }
+        if let Err(error) = self.hook(repository) {
+            tracing::error!(path = %path.display(), %error, "the hooks cannot be installed: this repository is not guarded");
+        }
+    }
+
+    /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed.
+    fn hook(&self, repository: &ManagedRepository) -> Result<(), crate::hooks::InstallError> {
+        let guarded = repository.guarded.refresh().map_or(true, |view| !view.objects.is_empty());
+        let registration = &repository.guarded.key().registration;
+        install(repository.guarded.store().path(), STUB, &self.guard(registration, guarded)).map(|_| ())
+    }
+
+    fn guard(&self, registration: &Registration, guarded: bool) -> Guard {
+        Guard {
+            socket: self.socket.clone(),
+            branches: vec![registration.branch.to_string()],
+            directory: registration.directory.as_str().to_owned(),
+            guarded,
+            identity: Some(self.config.current().identity.as_str().to_owned()),
+        }
+    }
+
+    fn open(&self, path: &Path, config: &Config, watcher: &Watcher) {
+        let key = match self.key_of(path, config) {
+            Ok(Some(key)) => Arc::new(key),
+            Ok(None) => {
+                if let Err(error) = uninstall(path) {
+                    tracing::warn!(path = %path.display(), %error, "the hooks of a repository that is not managed cannot be removed");
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "a repository cannot be opened");
+                return;
+            }
+        };
+        let opened = Guarded::open(path, key.clone(), self.shared.clone()).map_err(|error| error.to_string());
+        let outcome = opened.and_then(|guarded| {
+            let first = guarded.refresh().map_err(|error| error.to_string())?;
+            let installed = install(path, STUB, &self.guard(&key.registration, !first.objects.is_empty()));
+            let installed = installed.map_err(|error| error.to_string())?;
+            Ok(Arc::new(ManagedRepository::new(guarded, installed.proc_receive, self.metrics.clone())))
+        });
+        match outcome {
+            Ok(repository) => match self.repositories.add(repository) {
+                Ok(()) => {
+                    watcher.watch_repository(path);
+                    tracing::info!(path = %path.display(), name = %key.name, namespace = %key.namespace, "repository opened");
+                }
+                Err(other) => tracing::error!(
+                    path = %path.display(), other = %other.guarded.store().path().display(), name = %key.name,
+                    "two repositories are configured with one name; this one is not served"
+                ),
+            },
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "a repository cannot be served");
+                self.show_failed(&key, error);
+            }
+        }
+    }
+
+    fn show_failed(&self, key: &RepositoryKey, why: String) {
+        if self.shared.catalog.repository(key.namespace.as_str(), key.name.as_str()).is_some() {
+            return;
+        }
+        self.shared.catalog.put_repository(Repository {
+            namespace: key.namespace.clone(),
+            name: key.name.clone(),
+            registration: key.registration.clone(),
+            deployment: key.deployment,
+            url: key.url.clone(),
+            created: clock::now(),
+            resource_version: self.shared.clock.next(),
+            health: Health::Failed(why),
+            package_count: 0,
+            head: None,
+            scanned: clock::now(),
+        });
+    }
+
+    /// Name and registration of a repository by the configuration, the bindings and its HEAD; `None` when it is not to be
+    /// managed.
+    fn key_of(&self, path: &Path, config: &Config) -> Result<Option<RepositoryKey>, String> {
+        let below = path.strip_prefix(&self.root).map_err(|error| error.to_string())?;
+        let text = below.to_str().ok_or("its path is not UTF-8: rename it")?;
+        let configured = RepositoryPath::parse(text).ok().and_then(|path| config.repository(&path));
+        if configured.is_some_and(|configured| !configured.managed) {
+            return Ok(None);
+        }
+        let namespace = configured.map_or(&self.namespace, |configured| &configured.namespace).clone();
+        let wanted = configured
+            .and_then(|configured| configured.name.clone())
+            .map(|name| Binding { namespace: namespace.clone(), name });
+        let mut bindings = self.bindings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let binding = bindings.bind(text, wanted, &namespace).map_err(|error| error.to_string())?;
+        drop(bindings);
+        let branch = match configured.and_then(|configured| configured.branch.clone()) {
+            Some(branch) => branch,
+            None => self.head_branch(path)?,
+        };
+        Ok(Some(RepositoryKey {
+            namespace: binding.namespace,
+            name: binding.name,
+            registration: Registration {
+                branch,
+                directory: configured.map(|configured| configured.directory.clone()).unwrap_or_default(),
+            },
+            deployment: configured.is_some_and(|configured| configured.deployment),
+            url: if text.ends_with(".git") { text.to_owned() } else { format!("{text}.git") },
+        }))
+    }
+
+    /// The branch HEAD names. An open repository keeps the one it was opened with.
+    fn head_branch(&self, path: &Path) -> Result<RefName, String> {
+        if let Some(open) = self.repositories.at(path) {
+            return Ok(open.guarded.key().registration.branch.clone());
+        }
+        let store = Store::open(path).map_err(|error| error.to_string())?;
+        let head = store.reader().head_branch().map_err(|error| error.to_string())?;
+        head.ok_or_else(|| {
+            "its HEAD names no branch: set one with git symbolic-ref HEAD refs/heads/main, or configure it".to_owned()
+        })
+    }
+}
+
+impl RepositoryPaths for Warden {
+    fn resolve(&self, url_path: &str) -> Option<PathBuf> {
+        let plain = self.root.join(url_path);
+        let with_suffix = self.root.join(format!("{}.git", url_path.strip_suffix(".git").unwrap_or(url_path)));
+        let known = |path: &PathBuf| self.repositories.at(path).is_some();
+        [plain, with_suffix].into_iter().find(known)
+    }
+}

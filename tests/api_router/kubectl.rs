@@ -1,0 +1,104 @@
+//! The real kubectl, where it is on the PATH, against the router on a loopback port.
+
+use std::process::{Command, Output};
+
+use super::fake::World;
+
+struct Server {
+    address: String,
+    home: tempfile::TempDir,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(world: &World) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = world.router.clone();
+        let task = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
+        Self { address, home: tempfile::tempdir().expect("a directory"), task }
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(["--server", &self.address, "--cache-dir"])
+            .arg(self.home.path().join("cache"))
+            .args(arguments)
+            .env("HOME", self.home.path())
+            .env_remove("KUBECONFIG")
+            .env_remove("HTTP_PROXY")
+            .env_remove("http_proxy");
+        command
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(program, arguments);
+        tokio::task::spawn_blocking(move || command.output().expect("kubectl runs")).await.expect("no panic")
+    }
+
+    async fn ok(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments).await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{program} {arguments:?}: {error}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    async fn fails(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments).await;
+        assert!(!output.status.success(), "{program} {arguments:?} went through");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).args(["version", "--client"]).output().is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_reads_explains_patches_and_deletes() {
+    for program in std::env::var("STOOP_TEST_KUBECTL").unwrap_or_else(|_| "kubectl".to_owned()).split(':') {
+        if !is_there(program) {
+            eprintln!("{program} is not on the PATH: nothing to see here");
+            continue;
+        }
+        let world = World::new();
+        let server = Server::start(&world).await;
+        let resources = server.ok(program, &["api-resources"]).await;
+        for name in ["packagerevisions", "packagerevisionresources", "repositories", "namespaces"] {
+            assert!(resources.contains(name), "{program}: {resources}");
+        }
+        let all = server.ok(program, &["get", "packagerevisions", "-A"]).await;
+        assert_eq!(all.lines().count(), 6, "{program}: {all}");
+        assert!(all.starts_with("NAMESPACE"), "{all}");
+        let yaml = server.ok(program, &["get", "packagerevision", "blueprints.web.draft-1", "-o", "yaml"]).await;
+        assert!(yaml.contains("lifecycle: Draft"), "{yaml}");
+        let repositories = server.ok(program, &["get", "repo", "-A"]).await;
+        assert!(repositories.contains("blueprints"), "{repositories}");
+        server.ok(program, &["get", "ns"]).await;
+        server.ok(program, &["get", "packagerevisionresources", "-o", "name", "--chunk-size", "1"]).await;
+        server.ok(program, &["describe", "packagerevision", "blueprints.web.draft-1"]).await;
+        let explained = server.ok(program, &["explain", "packagerevisions.spec"]).await;
+        assert!(explained.contains("lifecycle") && explained.contains("readinessGates"), "{program}: {explained}");
+        let explained = server.ok(program, &["explain", "packagerevisions.status.selfLock.git.ref"]).await;
+        assert!(explained.contains("string"), "{explained}");
+
+        let patch = "{\"spec\":{\"lifecycle\":\"Proposed\"}}";
+        let name = "blueprints.web.draft-1";
+        server.ok(program, &["label", "packagerevision", name, "color=red"]).await;
+        server.ok(program, &["patch", "packagerevision", name, "--type", "merge", "-p", patch]).await;
+        let error = server.fails(program, &["patch", "packagerevision", name, "-p", patch]).await;
+        assert!(error.contains("--type merge"), "{program}: {error}");
+        let error = server.fails(program, &["delete", "packagerevision", "blueprints.net.router.v1"]).await;
+        assert!(error.contains("Forbidden") || error.contains("forbidden"), "{program}: {error}");
+        server.ok(program, &["delete", "packagerevision", name]).await;
+        let error = server.fails(program, &["get", "packagerevision", name]).await;
+        assert!(error.contains("NotFound"), "{error}");
+    }
+}
