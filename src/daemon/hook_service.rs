@@ -123,7 +123,7 @@ fn settle_logged(repository: &ManagedRepository) {
 
 fn count(hook: Hook, push: &Push, verdict: &Verdict, metrics: &Metrics) {
     if hook == Hook::PreReceive || !verdict.accept {
-        metrics.push(if verdict.accept { PushVerdict::Accepted } else { PushVerdict::Refused });
+        metrics.push(if verdict.accept { PushVerdict::Allowed } else { PushVerdict::Refused });
     }
     let by = push.actor.as_ref().map_or("nobody", |actor| actor.name.as_str());
     for (name, refusal) in &verdict.refs {

@@ -173,11 +173,36 @@ fn api_state(
             encoding.index_revisions.set(i64::try_from(revisions).unwrap_or(i64::MAX));
             encoding.encode()
         }),
-        observe: Arc::new(move |seen| observing.api_request(seen.verb, seen.resource, seen.code)),
+        observe: Arc::new(move |seen| {
+            let (verb, resource) = labels(seen.method, seen.route, seen.watch);
+            observing.api_request(verb, resource, seen.code);
+        }),
         shutdown: shutdown.clone(),
         bookmark_every: BOOKMARK_EVERY,
         version: Arc::new(Version { release: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() }),
     }
+}
+
+/// The verb and the resource of a request as Kubernetes names them; never a client's text.
+fn labels(method: &str, route: &str, watch: bool) -> (&'static str, &'static str) {
+    const RESOURCES: [(&str, &str); 4] = [
+        ("/approval", "packagerevisions/approval"),
+        ("/packagerevisionresources", "packagerevisionresources"),
+        ("/packagerevisions", "packagerevisions"),
+        ("/repositories", "repositories"),
+    ];
+    let resource = RESOURCES.iter().find(|(part, _)| route.contains(part)).map_or("other", |(_, resource)| resource);
+    let verb = match method {
+        _ if watch => "watch",
+        "GET" if route.contains("{name}") => "get",
+        "GET" if resource != "other" => "list",
+        "GET" => "get",
+        "PUT" => "update",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        _ => "other",
+    };
+    (verb, resource)
 }
 
 /// Makes the state directory, private to the daemon's user.
