@@ -1,0 +1,7 @@
+//! The stories: what users do, through real git and real kubectl, against a real daemon. One file a subject.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
+mod support;
+
+mod thin_path;
