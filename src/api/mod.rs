@@ -17,6 +17,7 @@ mod list_options;
 mod meta;
 mod negotiation;
 mod objects;
+mod openapi;
 mod patch;
 mod query;
 mod read;

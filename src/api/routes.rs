@@ -18,7 +18,7 @@ use super::objects::repository::Repositories;
 use super::resource::{Id, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
 use super::status::ApiError;
 use super::update::{self, Door};
-use super::{delete, discovery, health, limits, read, requester};
+use super::{delete, discovery, health, limits, openapi, read, requester};
 use crate::commands::request::Packages;
 
 const PORCH: &str = "/apis/porch.kpt.dev/v1alpha1";
@@ -49,6 +49,9 @@ fn service_routes<P: Packages>() -> Router<ApiState<P>> {
         .route("/readyz", get(health::ready::<P>))
         .route("/metrics", get(health::metrics::<P>))
         .route("/version", get(discovery::version::<P>))
+        .route("/openapi/v2", get(openapi::version_2))
+        .route("/openapi/v3", get(openapi::index))
+        .route("/openapi/v3/{*path}", get(openapi::version_3))
         .route("/api", get(discovery::core))
         .route("/api/v1", get(discovery::core_resources))
         .route("/apis", get(discovery::groups))

@@ -163,8 +163,8 @@ async fn a_version_that_is_not_reached_in_time_is_a_timeout_the_client_knows() {
 
 #[tokio::test]
 async fn pages_follow_one_another_and_keep_the_first_pages_version() {
-    let world = World::new();
     for base in [REVISIONS, "/apis/porch.kpt.dev/v1alpha1/packagerevisionresources"] {
+        let world = World::new();
         let first = world.get(&format!("{base}?limit=2")).await.json();
         assert_eq!(first["metadata"]["remainingItemCount"], 3);
         let version = first["metadata"]["resourceVersion"].clone();
