@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Commands over the catalog alone, by the real transition table.
-pub struct FakePackages {
+pub(crate) struct FakePackages {
     catalog: Arc<Catalog>,
     clock: AtomicU64,
     /// How many times content was read.
-    pub reads: AtomicUsize,
+    pub(crate) reads: AtomicUsize,
     /// How many updates are refused as stale before one is taken.
-    pub stale: AtomicUsize,
+    pub(crate) stale: AtomicUsize,
 }
 
 impl FakePackages {
@@ -113,35 +113,35 @@ impl Packages for FakePackages {
 }
 
 /// Everything a test needs.
-pub struct World {
-    pub catalog: Arc<Catalog>,
-    pub packages: Arc<FakePackages>,
-    pub shutdown: CancellationToken,
-    pub router: axum::Router,
+pub(crate) struct World {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<FakePackages>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) router: axum::Router,
 }
 
 /// An answer, read whole.
-pub struct Answer {
-    pub code: u16,
-    pub headers: axum::http::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
     }
 
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-pub const FIRST: u64 = 1_000;
+pub(crate) const FIRST: u64 = 1_000;
 
 impl World {
     /// Two repositories and five package revisions.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let catalog = Arc::new(Catalog::new(FIRST));
         let mut version = FIRST;
         let mut next = || {
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// Sends a request; the user is `ann`, who may do everything, unless a header says otherwise.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = axum::http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -199,16 +199,16 @@ impl World {
         Answer { code: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], Body::empty()).await
     }
 
-    pub async fn merge(&self, path: &str, patch: Value) -> Answer {
+    pub(crate) async fn merge(&self, path: &str, patch: Value) -> Answer {
         self.send("PATCH", path, &[("content-type", "application/merge-patch+json")], patch.to_string()).await
     }
 
     /// Lets time pass for the catalog: one more change, of an object of no interest.
-    pub fn put(&self, revision: PackageRevision) -> u64 {
+    pub(crate) fn put(&self, revision: PackageRevision) -> u64 {
         let resource_version = self.packages.tick();
         self.catalog.apply(vec![Change::Put(Arc::new(PackageRevision { resource_version, ..revision }))]);
         resource_version
@@ -234,7 +234,7 @@ fn registration() -> Registration {
     Registration { branch: RefName::branch("main").expect("valid"), directory: Directory::parse("/").expect("valid") }
 }
 
-pub fn repository(namespace: &str, name: &str, resource_version: u64) -> Repository {
+pub(crate) fn repository(namespace: &str, name: &str, resource_version: u64) -> Repository {
     Repository {
         namespace: Namespace::parse(namespace).expect("valid"),
         name: RepositoryName::parse(name).expect("valid"),
@@ -250,7 +250,7 @@ pub fn repository(namespace: &str, name: &str, resource_version: u64) -> Reposit
     }
 }
 
-pub fn package_revision(
+pub(crate) fn package_revision(
     namespace: &str,
     repo: &str,
     package: &str,
