@@ -1,6 +1,7 @@
 //! The API's router over a catalog filled by hand: what clients read, write and watch, without a daemon.
 
 mod fake;
+mod kube_client;
 mod kubectl;
 mod reads;
 mod watches;

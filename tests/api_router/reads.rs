@@ -22,7 +22,9 @@ fn pretty(value: &Value) -> String {
 fn painted(table: &Value) -> String {
     let line = |cells: Vec<String>| cells.join(" | ");
     let columns = table["columnDefinitions"].as_array().expect("columns");
-    let header = columns.iter().map(|c| format!("{} ({})", c["name"].as_str().unwrap_or("?"), c["type"].as_str().unwrap_or("?")));
+    let header = columns
+        .iter()
+        .map(|c| format!("{} ({})", c["name"].as_str().unwrap_or("?"), c["type"].as_str().unwrap_or("?")));
     let mut lines = vec![line(header.collect())];
     for row in table["rows"].as_array().expect("rows") {
         let cells = row["cells"].as_array().expect("cells").iter();
@@ -63,7 +65,8 @@ async fn tables_have_the_columns_that_porch_gives_them() {
         // Ages move on with the clock.
         if let Some(at) = table.find("Age") {
             let (head, rows) = table.split_at(at);
-            let rows: Vec<&str> = rows.lines().map(|row| row.rsplit_once(" | ").map_or(row, |(rest, _)| rest)).collect();
+            let rows: Vec<&str> =
+                rows.lines().map(|row| row.rsplit_once(" | ").map_or(row, |(rest, _)| rest)).collect();
             table = format!("{head}{}", rows.join("\n"));
         }
         text.push_str(&format!("{path}\n{table}\n\n"));
@@ -75,7 +78,9 @@ async fn tables_have_the_columns_that_porch_gives_them() {
 #[tokio::test]
 async fn rows_carry_what_include_object_says() {
     let world = World::new();
-    for (include, kind) in [("", json!("PartialObjectMetadata")), ("Object", json!("PackageRevision")), ("None", Value::Null)] {
+    for (include, kind) in
+        [("", json!("PartialObjectMetadata")), ("Object", json!("PackageRevision")), ("None", Value::Null)]
+    {
         let path = format!("{REVISIONS}?includeObject={include}");
         let table = world.send("GET", &path, &[("accept", TABLE)], Body::empty()).await.json();
         assert_eq!(table["rows"][0]["object"]["kind"], kind, "{include}");
@@ -170,7 +175,15 @@ async fn pages_follow_one_another_and_keep_the_first_pages_version() {
         let version = first["metadata"]["resourceVersion"].clone();
         let mut seen: Vec<String> = names(&first).iter().map(|n| (*n).to_owned()).collect();
         let mut token = first["metadata"]["continue"].as_str().expect("a token").to_owned();
-        world.put(super::fake::package_revision("default", "blueprints", "aaa", "w", stoop::domain::lifecycle::Lifecycle::Draft, 0, 0));
+        world.put(super::fake::package_revision(
+            "default",
+            "blueprints",
+            "aaa",
+            "w",
+            stoop::domain::lifecycle::Lifecycle::Draft,
+            0,
+            0,
+        ));
         loop {
             let page = world.get(&format!("{base}?limit=2&continue={token}")).await.json();
             assert_eq!(page["metadata"]["resourceVersion"], version);
@@ -197,7 +210,8 @@ async fn lists_are_the_same_in_yaml() {
         let read: Value = serde_yaml::from_str(&yaml.text).expect("valid YAML");
         assert_eq!(read, json);
     }
-    let watch = world.send("GET", &format!("{REVISIONS}?watch=1"), &[("accept", "application/yaml")], Body::empty()).await;
+    let watch =
+        world.send("GET", &format!("{REVISIONS}?watch=1"), &[("accept", "application/yaml")], Body::empty()).await;
     assert_eq!(watch.code, 406);
 }
 

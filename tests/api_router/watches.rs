@@ -34,7 +34,8 @@ impl Lines {
                 self.text = rest.to_owned();
                 return Some(event);
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("an event in time")?;
+            let chunk =
+                tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("an event in time")?;
             self.text.push_str(std::str::from_utf8(&chunk.expect("no broken body")).expect("text"));
         }
     }
@@ -114,7 +115,9 @@ async fn filters_turn_changes_into_arrivals_and_departures() {
 #[tokio::test]
 async fn bookmarks_mark_the_end_of_the_beginning_and_the_time() {
     let world = World::new();
-    let path = format!("{REVISIONS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=none");
+    let path = format!(
+        "{REVISIONS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&labelSelector=none"
+    );
     let mut lines = Lines::open(&world, &path, "application/json").await;
     let first = lines.next().await.expect("a bookmark");
     assert_eq!((&first["type"], &first["object"]["kind"]), (&json!("BOOKMARK"), &json!("PackageRevision")));
@@ -135,7 +138,8 @@ async fn bookmarks_mark_the_end_of_the_beginning_and_the_time() {
 #[tokio::test]
 async fn watches_end_in_time_and_at_shutdown() {
     let world = World::new();
-    let mut timed = Lines::open(&world, &format!("{REVISIONS}?watch=1&timeoutSeconds=1&labelSelector=none"), "*/*").await;
+    let mut timed =
+        Lines::open(&world, &format!("{REVISIONS}?watch=1&timeoutSeconds=1&labelSelector=none"), "*/*").await;
     assert_eq!(timed.next().await, None);
     let mut open = Lines::open(&world, &format!("{REVISIONS}?watch=1&labelSelector=none"), "*/*").await;
     world.shutdown.cancel();
@@ -178,7 +182,8 @@ async fn repositories_are_watched_too() {
 #[tokio::test]
 async fn a_watcher_that_reads_late_still_gets_every_change() {
     let world = World::new();
-    let mut lines = Lines::open(&world, &format!("{EDGE}?watch=1&fieldSelector=metadata.name%3Dsites.late.w"), "*/*").await;
+    let mut lines =
+        Lines::open(&world, &format!("{EDGE}?watch=1&fieldSelector=metadata.name%3Dsites.late.w"), "*/*").await;
     for _ in 0..3_000 {
         world.put(package_revision("edge", "sites", "late", "w", Lifecycle::Draft, 0, 0));
     }

@@ -51,8 +51,18 @@ async fn refusals_are_statuses() {
         ("PATCH", path(PUBLISHED), vec![merge], json!({"spec": {"packageName": "x"}}).to_string()),
         ("PATCH", path(DRAFT), vec![merge], json!({"spec": {"packageName": "x", "readinessGates": null}}).to_string()),
         ("PATCH", path(DRAFT), vec![merge], json!({"status": {"conditions": []}}).to_string()),
-        ("PATCH", path(DRAFT), vec![merge], json!({"metadata": {"labels": {"kpt.dev/latest-revision": "true"}}}).to_string()),
-        ("PATCH", path(LATEST), vec![merge], json!({"metadata": {"labels": {"kpt.dev/latest-revision": "false", "bad key": "x"}}}).to_string()),
+        (
+            "PATCH",
+            path(DRAFT),
+            vec![merge],
+            json!({"metadata": {"labels": {"kpt.dev/latest-revision": "true"}}}).to_string(),
+        ),
+        (
+            "PATCH",
+            path(LATEST),
+            vec![merge],
+            json!({"metadata": {"labels": {"kpt.dev/latest-revision": "false", "bad key": "x"}}}).to_string(),
+        ),
         ("PATCH", path(DRAFT), vec![merge], json!({"metadata": {"resourceVersion": "7"}}).to_string()),
         ("PATCH", path(DRAFT), vec![merge], json!({"metadata": {"name": "other"}}).to_string()),
         ("PATCH", path(DRAFT), vec![merge], "{\"spec\":".to_owned()),
@@ -60,7 +70,12 @@ async fn refusals_are_statuses() {
         ("PATCH", path(DRAFT), vec![("content-type", "application/apply-patch+yaml")], "spec: {}".to_owned()),
         ("PATCH", path(DRAFT), vec![("content-type", "application/strategic-merge-patch+json")], to("Proposed")),
         ("PATCH", path(DRAFT), vec![], to("Proposed")),
-        ("PATCH", path(DRAFT), vec![("content-type", "application/json-patch+json")], json!([{"op": "replace", "path": "/nope/x", "value": 1}]).to_string()),
+        (
+            "PATCH",
+            path(DRAFT),
+            vec![("content-type", "application/json-patch+json")],
+            json!([{"op": "replace", "path": "/nope/x", "value": 1}]).to_string(),
+        ),
         ("PATCH", path(DRAFT), vec![("content-type", "application/json-patch+json")], json!({"op": "add"}).to_string()),
         ("DELETE", path(PUBLISHED), vec![], String::new()),
         ("DELETE", path(DRAFT), vec![reader], String::new()),
@@ -124,8 +139,7 @@ async fn a_json_patch_works_and_cannot_grow_without_end() {
     ]);
     let answer = world.send("PATCH", &path(DRAFT), &[kind], patch.to_string()).await;
     assert_eq!((answer.code, &answer.json()["metadata"]["labels"]["new"]), (200, &json!("x")), "{}", answer.text);
-    let doubling: Vec<Value> =
-        (0..64).map(|n| json!({"op": "copy", "from": "", "path": format!("/x{n}")})).collect();
+    let doubling: Vec<Value> = (0..64).map(|n| json!({"op": "copy", "from": "", "path": format!("/x{n}")})).collect();
     let answer = world.send("PATCH", &path(DRAFT), &[kind], json!(doubling).to_string()).await;
     assert_eq!(answer.code, 413, "{}", answer.text);
     let many: Vec<Value> = (0..1001).map(|_| json!({"op": "test", "path": "/kind", "value": "x"})).collect();
@@ -140,7 +154,8 @@ async fn a_patch_of_metadata_meets_the_newest_object() {
     assert_eq!((answer.code, &answer.json()["metadata"]["labels"]["a"]), (200, &json!("b")), "{}", answer.text);
     world.packages.stale.store(1, Ordering::SeqCst);
     let version = answer.json()["metadata"]["resourceVersion"].clone();
-    let bound = world.merge(&path(DRAFT), json!({"metadata": {"resourceVersion": version, "labels": {"a": "c"}}})).await;
+    let bound =
+        world.merge(&path(DRAFT), json!({"metadata": {"resourceVersion": version, "labels": {"a": "c"}}})).await;
     assert_eq!(bound.code, 409, "a patch that names its version is not made again");
 }
 
@@ -171,4 +186,22 @@ async fn bodies_have_a_limit() {
     let large = Body::from(vec![b' '; 3 * 1024 * 1024 + 1]);
     let answer = world.send("PATCH", &path(DRAFT), &[("content-type", "application/merge-patch+json")], large).await;
     assert_eq!((answer.code, answer.json()["reason"].as_str()), (413, Some("RequestEntityTooLarge")));
+}
+
+#[tokio::test]
+async fn unknown_fields_are_warned_of_or_refused() {
+    let world = World::new();
+    let patch = json!({"metadata": {"colour": "red", "labels": {"a": "b"}}});
+    let warned = world.merge(&path(DRAFT), patch.clone()).await;
+    let warning = warned.headers.get("warning").and_then(|value| value.to_str().ok());
+    assert_eq!((warned.code, warning), (200, Some("299 - \"unknown field \\\"metadata.colour\\\"\"")));
+    let silent = world.merge(&format!("{}?fieldValidation=Ignore", path(DRAFT)), patch.clone()).await;
+    assert_eq!((silent.code, silent.headers.get("warning")), (200, None));
+    let strict = world.merge(&format!("{}?fieldValidation=Strict", path(DRAFT)), patch).await;
+    assert_eq!(strict.code, 400);
+    assert!(
+        strict.message().ends_with("strict decoding error: unknown field \"metadata.colour\""),
+        "{}",
+        strict.message()
+    );
 }

@@ -29,7 +29,11 @@ pub(super) const PORCH: &[Definition] = &[
             API_VERSION,
             KIND,
             METADATA,
-            field("spec", Type::One("dev.kpt.porch.v1alpha1.PackageRevisionSpec"), "What the revision is and what is wanted of it."),
+            field(
+                "spec",
+                Type::One("dev.kpt.porch.v1alpha1.PackageRevisionSpec"),
+                "What the revision is and what is wanted of it.",
+            ),
             field("status", Type::One("dev.kpt.porch.v1alpha1.PackageRevisionStatus"), "What Git says of it."),
         ],
         required: &[],
@@ -38,58 +42,133 @@ pub(super) const PORCH: &[Definition] = &[
     Definition {
         name: "dev.kpt.porch.v1alpha1.PackageRevisionList",
         description: "A list of package revisions.",
-        fields: &[API_VERSION, KIND, LIST_METADATA, field("items", Type::Many("dev.kpt.porch.v1alpha1.PackageRevision"), "The package revisions.")],
+        fields: &[
+            API_VERSION,
+            KIND,
+            LIST_METADATA,
+            field("items", Type::Many("dev.kpt.porch.v1alpha1.PackageRevision"), "The package revisions."),
+        ],
         required: &["items"],
         id: Some((&PACKAGE_REVISIONS, true)),
     },
-    part("dev.kpt.porch.v1alpha1.PackageRevisionSpec", "What a package revision is and what is wanted of it. Only the lifecycle can be changed here; the rest comes from Git.", &[
-        field("packageName", Type::Text, "The package's path inside the directory that its repository is registered on, for example net/router."),
-        field("repository", Type::Text, "The Repository object, in the same namespace, that holds the package."),
-        field("workspaceName", Type::Text, "The name under which the revision was drafted; with the package it is unique in the repository."),
-        field("revision", Type::Integer, "The number that publishing gave: 1, 2, 3 and so on. 0 for a draft or a proposal, -1 for the state of the registered branch and for tags without a number."),
-        field("lifecycle", Type::Text, "Draft, Proposed, Published or DeletionProposed. Set it to Proposed to ask for approval, to Published to approve, to Draft to reject, to DeletionProposed to ask for the deletion of a published revision."),
-        field("tasks", Type::Many("dev.kpt.porch.v1alpha1.Task"), "How the revision came to be: none or one task, as its commits record it."),
-        field("readinessGates", Type::Many("dev.kpt.porch.v1alpha1.ReadinessGate"), "The conditions that must be True before the revision may be proposed and published; kept in the Kptfile."),
-        field("packageMetadata", Type::One("dev.kpt.porch.v1alpha1.PackageMetadata"), "The labels and annotations in the package's Kptfile."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.Task", "One step that made the package's content.", &[
-        field("type", Type::Text, "init, clone, edit or upgrade."),
-        field("init", Type::Free, "The package was begun empty; its description and keywords."),
-        field("clone", Type::Free, "The package was taken from an upstream; which one."),
-        field("edit", Type::Free, "The revision was made from an earlier one; which one."),
-        field("upgrade", Type::Free, "The package was brought to a newer upstream; from which to which."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.ReadinessGate", "A condition that the revision has to meet.", &[
-        field("conditionType", Type::Text, "The type of the condition in the status."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.PackageMetadata", "Metadata inside of the package.", &[
-        field("labels", Type::TextMap, "metadata.labels of the Kptfile."),
-        field("annotations", Type::TextMap, "metadata.annotations of the Kptfile."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.PackageRevisionStatus", "What Git says of a package revision.", &[
-        field("upstreamLock", Type::One("dev.kpt.porch.v1alpha1.Locator"), "Where the package was taken from, down to the commit; empty when it has no upstream."),
-        field("selfLock", Type::One("dev.kpt.porch.v1alpha1.Locator"), "Where the revision itself is: repository, directory, ref and commit."),
-        field("publishedBy", Type::Text, "Who published it."),
-        field("publishTimestamp", Type::Time, "When it was published; null before that."),
-        field("deployment", Type::Flag, "Whether the repository is one whose packages are deployed."),
-        field("conditions", Type::Many("dev.kpt.porch.v1alpha1.Condition"), "The conditions in the package's Kptfile, and Rendered."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.Locator", "A place in a Git repository.", &[
-        field("type", Type::Text, "Always git."),
-        field("git", Type::One("dev.kpt.porch.v1alpha1.GitLock"), "The place."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.GitLock", "Repository, directory, ref and commit.", &[
-        field("repo", Type::Text, "The repository's address."),
-        field("directory", Type::Text, "The directory of the package."),
-        field("ref", Type::Text, "The branch or tag, without refs/heads/ or refs/tags/."),
-        field("commit", Type::Text, "The commit's object id."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.Condition", "One condition of a package.", &[
-        field("type", Type::Text, "What it is about."),
-        field("status", Type::Text, "True, False or Unknown."),
-        field("reason", Type::Text, "Why, as one word for programs."),
-        field("message", Type::Text, "Why, as a sentence for people."),
-    ]),
+    part(
+        "dev.kpt.porch.v1alpha1.PackageRevisionSpec",
+        "What a package revision is and what is wanted of it. Only the lifecycle can be changed here; the rest comes from Git.",
+        &[
+            field(
+                "packageName",
+                Type::Text,
+                "The package's path inside the directory that its repository is registered on, for example net/router.",
+            ),
+            field("repository", Type::Text, "The Repository object, in the same namespace, that holds the package."),
+            field(
+                "workspaceName",
+                Type::Text,
+                "The name under which the revision was drafted; with the package it is unique in the repository.",
+            ),
+            field(
+                "revision",
+                Type::Integer,
+                "The number that publishing gave: 1, 2, 3 and so on. 0 for a draft or a proposal, -1 for the state of the registered branch and for tags without a number.",
+            ),
+            field(
+                "lifecycle",
+                Type::Text,
+                "Draft, Proposed, Published or DeletionProposed. Set it to Proposed to ask for approval, to Published to approve, to Draft to reject, to DeletionProposed to ask for the deletion of a published revision.",
+            ),
+            field(
+                "tasks",
+                Type::Many("dev.kpt.porch.v1alpha1.Task"),
+                "How the revision came to be: none or one task, as its commits record it.",
+            ),
+            field(
+                "readinessGates",
+                Type::Many("dev.kpt.porch.v1alpha1.ReadinessGate"),
+                "The conditions that must be True before the revision may be proposed and published; kept in the Kptfile.",
+            ),
+            field(
+                "packageMetadata",
+                Type::One("dev.kpt.porch.v1alpha1.PackageMetadata"),
+                "The labels and annotations in the package's Kptfile.",
+            ),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.Task",
+        "One step that made the package's content.",
+        &[
+            field("type", Type::Text, "init, clone, edit or upgrade."),
+            field("init", Type::Free, "The package was begun empty; its description and keywords."),
+            field("clone", Type::Free, "The package was taken from an upstream; which one."),
+            field("edit", Type::Free, "The revision was made from an earlier one; which one."),
+            field("upgrade", Type::Free, "The package was brought to a newer upstream; from which to which."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.ReadinessGate",
+        "A condition that the revision has to meet.",
+        &[field("conditionType", Type::Text, "The type of the condition in the status.")],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.PackageMetadata",
+        "Metadata inside of the package.",
+        &[
+            field("labels", Type::TextMap, "metadata.labels of the Kptfile."),
+            field("annotations", Type::TextMap, "metadata.annotations of the Kptfile."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.PackageRevisionStatus",
+        "What Git says of a package revision.",
+        &[
+            field(
+                "upstreamLock",
+                Type::One("dev.kpt.porch.v1alpha1.Locator"),
+                "Where the package was taken from, down to the commit; empty when it has no upstream.",
+            ),
+            field(
+                "selfLock",
+                Type::One("dev.kpt.porch.v1alpha1.Locator"),
+                "Where the revision itself is: repository, directory, ref and commit.",
+            ),
+            field("publishedBy", Type::Text, "Who published it."),
+            field("publishTimestamp", Type::Time, "When it was published; null before that."),
+            field("deployment", Type::Flag, "Whether the repository is one whose packages are deployed."),
+            field(
+                "conditions",
+                Type::Many("dev.kpt.porch.v1alpha1.Condition"),
+                "The conditions in the package's Kptfile, and Rendered.",
+            ),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.Locator",
+        "A place in a Git repository.",
+        &[
+            field("type", Type::Text, "Always git."),
+            field("git", Type::One("dev.kpt.porch.v1alpha1.GitLock"), "The place."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.GitLock",
+        "Repository, directory, ref and commit.",
+        &[
+            field("repo", Type::Text, "The repository's address."),
+            field("directory", Type::Text, "The directory of the package."),
+            field("ref", Type::Text, "The branch or tag, without refs/heads/ or refs/tags/."),
+            field("commit", Type::Text, "The commit's object id."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.Condition",
+        "One condition of a package.",
+        &[
+            field("type", Type::Text, "What it is about."),
+            field("status", Type::Text, "True, False or Unknown."),
+            field("reason", Type::Text, "Why, as one word for programs."),
+            field("message", Type::Text, "Why, as a sentence for people."),
+        ],
+    ),
     Definition {
         name: "dev.kpt.porch.v1alpha1.PackageRevisionResources",
         description: "The files of a package revision. They are read from Git; to change them, push to the draft's branch.",
@@ -98,7 +177,11 @@ pub(super) const PORCH: &[Definition] = &[
             KIND,
             METADATA,
             field("spec", Type::One("dev.kpt.porch.v1alpha1.PackageRevisionResourcesSpec"), "The files."),
-            field("status", Type::One("dev.kpt.porch.v1alpha1.PackageRevisionResourcesStatus"), "What the package's functions said."),
+            field(
+                "status",
+                Type::One("dev.kpt.porch.v1alpha1.PackageRevisionResourcesStatus"),
+                "What the package's functions said.",
+            ),
         ],
         required: &[],
         id: Some((&PACKAGE_REVISION_RESOURCES, false)),
@@ -106,20 +189,39 @@ pub(super) const PORCH: &[Definition] = &[
     Definition {
         name: "dev.kpt.porch.v1alpha1.PackageRevisionResourcesList",
         description: "A list of the contents of package revisions.",
-        fields: &[API_VERSION, KIND, LIST_METADATA, field("items", Type::Many("dev.kpt.porch.v1alpha1.PackageRevisionResources"), "The contents.")],
+        fields: &[
+            API_VERSION,
+            KIND,
+            LIST_METADATA,
+            field("items", Type::Many("dev.kpt.porch.v1alpha1.PackageRevisionResources"), "The contents."),
+        ],
         required: &["items"],
         id: Some((&PACKAGE_REVISION_RESOURCES, true)),
     },
-    part("dev.kpt.porch.v1alpha1.PackageRevisionResourcesSpec", "The files of a package revision.", &[
-        field("packageName", Type::Text, "The package's path inside its repository's directory."),
-        field("workspaceName", Type::Text, "The workspace of the revision."),
-        field("revision", Type::Integer, "The published number, 0 before that."),
-        field("repository", Type::Text, "The Repository object that holds the package."),
-        field("resources", Type::TextMap, "The content of each file by its path inside the package. Files that are not UTF-8 text are left out and named in the annotation stoop.dev/left-out."),
-    ]),
-    part("dev.kpt.porch.v1alpha1.PackageRevisionResourcesStatus", "What the package's functions said.", &[
-        field("renderStatus", Type::Free, "The result of the last render: result, with an exit code and one item a function, and error."),
-    ]),
+    part(
+        "dev.kpt.porch.v1alpha1.PackageRevisionResourcesSpec",
+        "The files of a package revision.",
+        &[
+            field("packageName", Type::Text, "The package's path inside its repository's directory."),
+            field("workspaceName", Type::Text, "The workspace of the revision."),
+            field("revision", Type::Integer, "The published number, 0 before that."),
+            field("repository", Type::Text, "The Repository object that holds the package."),
+            field(
+                "resources",
+                Type::TextMap,
+                "The content of each file by its path inside the package. Files that are not UTF-8 text are left out and named in the annotation stoop.dev/left-out.",
+            ),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.v1alpha1.PackageRevisionResourcesStatus",
+        "What the package's functions said.",
+        &[field(
+            "renderStatus",
+            Type::Free,
+            "The result of the last render: result, with an exit code and one item a function, and error.",
+        )],
+    ),
 ];
 
 /// The group config.porch.kpt.dev.
@@ -131,8 +233,16 @@ pub(super) const CONFIG: &[Definition] = &[
             API_VERSION,
             KIND,
             METADATA,
-            field("spec", Type::One("dev.kpt.porch.config.v1alpha1.RepositorySpec"), "Which repository, branch and directory."),
-            field("status", Type::One("dev.kpt.porch.config.v1alpha1.RepositoryStatus"), "Whether it can be served, and what it holds."),
+            field(
+                "spec",
+                Type::One("dev.kpt.porch.config.v1alpha1.RepositorySpec"),
+                "Which repository, branch and directory.",
+            ),
+            field(
+                "status",
+                Type::One("dev.kpt.porch.config.v1alpha1.RepositoryStatus"),
+                "Whether it can be served, and what it holds.",
+            ),
         ],
         required: &[],
         id: Some((&REPOSITORIES, false)),
@@ -140,32 +250,57 @@ pub(super) const CONFIG: &[Definition] = &[
     Definition {
         name: "dev.kpt.porch.config.v1alpha1.RepositoryList",
         description: "A list of repositories.",
-        fields: &[API_VERSION, KIND, LIST_METADATA, field("items", Type::Many("dev.kpt.porch.config.v1alpha1.Repository"), "The repositories.")],
+        fields: &[
+            API_VERSION,
+            KIND,
+            LIST_METADATA,
+            field("items", Type::Many("dev.kpt.porch.config.v1alpha1.Repository"), "The repositories."),
+        ],
         required: &["items"],
         id: Some((&REPOSITORIES, true)),
     },
-    part("dev.kpt.porch.config.v1alpha1.RepositorySpec", "Which repository, branch and directory.", &[
-        field("type", Type::Text, "Always git."),
-        field("content", Type::Text, "Always Package."),
-        field("deployment", Type::Flag, "Whether the packages in it are deployed."),
-        field("git", Type::One("dev.kpt.porch.config.v1alpha1.GitRepository"), "The Git repository."),
-    ]),
-    part("dev.kpt.porch.config.v1alpha1.GitRepository", "A Git repository, a branch and a directory.", &[
-        field("repo", Type::Text, "The repository's path below the root."),
-        field("branch", Type::Text, "The registered branch: published packages are merged into it."),
-        field("directory", Type::Text, "The directory that holds the packages; / for all of the repository."),
-    ]),
-    part("dev.kpt.porch.config.v1alpha1.RepositoryStatus", "Whether a repository can be served, and what it holds.", &[
-        field("conditions", Type::Many("dev.kpt.porch.config.v1alpha1.RepositoryCondition"), "The condition Ready says whether the repository can be served."),
-        field("lastFullSyncTime", Type::Time, "When all refs were last read."),
-        field("packageCount", Type::Integer, "How many package revisions it holds."),
-        field("gitCommitHash", Type::Text, "The registered branch's commit."),
-    ]),
-    part("dev.kpt.porch.config.v1alpha1.RepositoryCondition", "One condition of a repository.", &[
-        field("type", Type::Text, "Always Ready."),
-        field("status", Type::Text, "True or False."),
-        field("lastTransitionTime", Type::Time, "When the condition was last looked at."),
-        field("reason", Type::Text, "Ready or Error."),
-        field("message", Type::Text, "What is wrong, if something is."),
-    ]),
+    part(
+        "dev.kpt.porch.config.v1alpha1.RepositorySpec",
+        "Which repository, branch and directory.",
+        &[
+            field("type", Type::Text, "Always git."),
+            field("content", Type::Text, "Always Package."),
+            field("deployment", Type::Flag, "Whether the packages in it are deployed."),
+            field("git", Type::One("dev.kpt.porch.config.v1alpha1.GitRepository"), "The Git repository."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.config.v1alpha1.GitRepository",
+        "A Git repository, a branch and a directory.",
+        &[
+            field("repo", Type::Text, "The repository's path below the root."),
+            field("branch", Type::Text, "The registered branch: published packages are merged into it."),
+            field("directory", Type::Text, "The directory that holds the packages; / for all of the repository."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.config.v1alpha1.RepositoryStatus",
+        "Whether a repository can be served, and what it holds.",
+        &[
+            field(
+                "conditions",
+                Type::Many("dev.kpt.porch.config.v1alpha1.RepositoryCondition"),
+                "The condition Ready says whether the repository can be served.",
+            ),
+            field("lastFullSyncTime", Type::Time, "When all refs were last read."),
+            field("packageCount", Type::Integer, "How many package revisions it holds."),
+            field("gitCommitHash", Type::Text, "The registered branch's commit."),
+        ],
+    ),
+    part(
+        "dev.kpt.porch.config.v1alpha1.RepositoryCondition",
+        "One condition of a repository.",
+        &[
+            field("type", Type::Text, "Always Ready."),
+            field("status", Type::Text, "True or False."),
+            field("lastTransitionTime", Type::Time, "When the condition was last looked at."),
+            field("reason", Type::Text, "Ready or Error."),
+            field("message", Type::Text, "What is wrong, if something is."),
+        ],
+    ),
 ];

@@ -42,11 +42,8 @@ impl Document {
         if headers.get(header::IF_NONE_MATCH).is_some_and(|have| have.as_bytes() == tag.as_bytes()) {
             return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
         }
-        let headers = [
-            (header::CONTENT_TYPE, content_type.to_owned()),
-            (header::ETAG, tag),
-            (header::VARY, "Accept".to_owned()),
-        ];
+        let headers =
+            [(header::CONTENT_TYPE, content_type.to_owned()), (header::ETAG, tag), (header::VARY, "Accept".to_owned())];
         (headers, self.bytes.clone()).into_response()
     }
 }

@@ -102,9 +102,7 @@ fn item(id: &Id, path: &str, operations: &[Operation], style: Style) -> Value {
         item.insert((*method).to_owned(), operation);
     }
     let in_path = ["namespace", "name"].into_iter().filter(|name| path.contains(&format!("{{{name}}}")));
-    let parameters: Vec<Value> = in_path
-        .map(|name| parameter("path", name, "string", "Which one.", style))
-        .collect();
+    let parameters: Vec<Value> = in_path.map(|name| parameter("path", name, "string", "Which one.", style)).collect();
     if !parameters.is_empty() {
         item.insert("parameters".to_owned(), json!(parameters));
     }

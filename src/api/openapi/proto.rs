@@ -61,9 +61,8 @@ impl Message {
 
     /// The members whose names begin with `x-`, as YAML.
     fn extensions(self, number: u64, value: &Value) -> Self {
-        let yaml = |value: &Value| {
-            Self::default().bytes(2, serde_yaml::to_string(value).unwrap_or_default().as_bytes())
-        };
+        let yaml =
+            |value: &Value| Self::default().bytes(2, serde_yaml::to_string(value).unwrap_or_default().as_bytes());
         self.named(number, value, |name| name.starts_with("x-"), yaml)
     }
 }

@@ -10,7 +10,9 @@ use crate::api::resource::Id;
 /// Unknown fields of an object of a kind, as dotted paths, at most twenty.
 pub(crate) fn unknown_fields(id: &Id, object: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(definition) = schema::all().find(|definition| definition.id.is_some_and(|(one, list)| one == id && !list)) {
+    if let Some(definition) =
+        schema::all().find(|definition| definition.id.is_some_and(|(one, list)| one == id && !list))
+    {
         collect(definition, object, "", &mut found);
     }
     found.truncate(20);
