@@ -233,6 +233,7 @@ impl ApiError {
     }
 
     /// The HTTP code.
+    #[cfg(test)]
     pub(crate) fn code(&self) -> StatusCode {
         self.0.code
     }

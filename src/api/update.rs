@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::desired::{self, Desired, Source};
 use super::negotiation::{self, Form};
 use super::objects::package_revision::{self, PackageRevisions};
-use super::patch::Patch;
+use super::patch::{Patch, PatchKind};
 use super::query::Query;
 use super::read::answer;
 use super::refusal_status::from_refusal;
@@ -92,9 +92,10 @@ pub(crate) async fn patch<P: Packages>(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let kind = PatchKind::declared(&parts.headers)?;
     let writing = Writing::read(&parts.uri, parts.headers, actor(&parts.extensions)?, &["force"])?;
     let body = read_body(body).await?;
-    let patch = Patch::read(&writing.headers, &body)?;
+    let patch = Patch::read(kind, &body)?;
     let mut changes = state.catalog.changes();
     let mut attempt = 0;
     loop {

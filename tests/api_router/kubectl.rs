@@ -148,10 +148,47 @@ async fn kubectl_reads_explains_patches_and_deletes() {
         server.ok(program, &[&dry[..], &["{\"spec\":{\"lifecycle\":\"Draft\"}}"]].concat()).await;
         let error = server.fails(program, &["patch", "packagerevision", name, "-p", patch]).await;
         assert!(error.contains("--type merge"), "{program}: {error}");
+        writes_in_every_way(&server, program).await;
         let error = server.fails(program, &["delete", "packagerevision", "blueprints.net.router.v1"]).await;
         assert!(error.contains("Forbidden") || error.contains("forbidden"), "{program}: {error}");
         server.ok(program, &["delete", "packagerevision", name]).await;
         let error = server.fails(program, &["get", "packagerevision", name]).await;
         assert!(error.contains("NotFound"), "{error}");
     }
+}
+
+/// Edit, replace, apply, wait and the approval subresource.
+async fn writes_in_every_way(server: &Server, program: &str) {
+    let proposed = "blueprints.net.router.v3";
+    let mut edit = server.command(program, &["edit", "packagerevision", proposed]);
+    edit.env("KUBE_EDITOR", "sed -i s/Proposed/Draft/");
+    let edited = tokio::task::spawn_blocking(move || edit.output().expect("kubectl runs")).await.expect("no panic");
+    assert!(edited.status.success(), "{program}: {}", String::from_utf8_lossy(&edited.stderr));
+    let get = ["get", "packagerevision", proposed, "-o"];
+    let lifecycle = server.ok(program, &[&get[..], &["jsonpath={.spec.lifecycle}"]].concat()).await;
+    assert_eq!(lifecycle, "Draft", "{program}");
+
+    let manifest = server.home.path().join("object.yaml");
+    let path = manifest.to_str().expect("a path of text");
+    let text = server.ok(program, &[&get[..], &["yaml"]].concat()).await;
+    std::fs::write(&manifest, text.replace("lifecycle: Draft", "lifecycle: Proposed")).expect("written");
+    server.ok(program, &["replace", "-f", path]).await;
+    let error = server.fails(program, &["replace", "-f", path]).await;
+    assert!(error.contains("Conflict"), "{program}: {error}");
+    let error = server.fails(program, &["apply", "--server-side", "-f", path]).await;
+    assert!(error.contains("server-side apply is not supported yet"), "{program}: {error}");
+
+    let patch =
+        ["patch", "packagerevision", proposed, "--type", "merge", "-p", "{\"spec\":{\"lifecycle\":\"Published\"}}"];
+    let approved = server.run(program, &[&patch[..], &["--subresource=approval"]].concat()).await;
+    let error = String::from_utf8_lossy(&approved.stderr).into_owned();
+    // Before 1.32 kubectl knows no subresource but its own, and before 1.24 not even the flag.
+    let too_old = error.contains("invalid subresource value") || error.contains("unknown flag");
+    assert!(approved.status.success() || too_old, "{program}: {error}");
+    if too_old {
+        server.ok(program, &patch).await;
+    }
+    let lifecycle = server.ok(program, &[&get[..], &["jsonpath={.spec.lifecycle}"]].concat()).await;
+    assert_eq!(lifecycle, "Published", "{program}");
+    server.ok(program, &["wait", "--for=condition=Reviewed", "packagerevision", proposed, "--timeout=20s"]).await;
 }

@@ -15,6 +15,7 @@ mod v3;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -88,7 +89,11 @@ pub(crate) async fn index() -> Response {
 }
 
 /// `/openapi/v3/<group and version>`
-pub(crate) async fn version_3(headers: HeaderMap, Path(path): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn version_3(
+    headers: HeaderMap,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path(path) = path.map_err(|_| ApiError::bad_request("the path of the request is not valid UTF-8"))?;
     let Some((_, document)) = V3.iter().find(|(group, _)| *group == path) else {
         return Err(ApiError::no_such_path(&format!("/openapi/v3/{path}")));
     };
