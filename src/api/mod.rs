@@ -15,6 +15,7 @@ mod label_selector;
 mod limits;
 mod list_options;
 mod meta;
+mod metadata_input;
 mod negotiation;
 mod objects;
 mod openapi;

@@ -1,8 +1,8 @@
 //! A router over a catalog filled by hand, and commands that only change that catalog.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -29,6 +29,8 @@ pub(crate) struct FakePackages {
     clock: AtomicU64,
     /// How many times content was read.
     pub(crate) reads: AtomicUsize,
+    /// The content of this object cannot be read, for this reason.
+    pub(crate) failing: Mutex<Option<(String, Code)>>,
     /// How many updates are refused as stale before one is taken.
     pub(crate) stale: AtomicUsize,
 }
@@ -99,6 +101,11 @@ impl Packages for FakePackages {
 
     async fn files(&self, revision: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        if let Some((name, code)) = &*self.failing.lock().expect("no panic before")
+            && *name == revision.name
+        {
+            return Err(Refusal::new(*code, "the content cannot be read"));
+        }
         let file = |path: &str, content: &[u8]| PackageFile { path: path.to_owned(), content: content.to_vec() };
         Ok(vec![
             file("Kptfile", format!("kind: Kptfile # {}\n", revision.name).as_bytes()),
@@ -169,6 +176,7 @@ impl World {
             catalog: catalog.clone(),
             clock: AtomicU64::new(version),
             reads: AtomicUsize::new(0),
+            failing: Mutex::new(None),
             stale: AtomicUsize::new(0),
         });
         let shutdown = CancellationToken::new();

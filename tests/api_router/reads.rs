@@ -3,9 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use stoop::domain::lifecycle::Lifecycle;
+use stoop::domain::refusal::Code;
+use tower::ServiceExt;
 
-use super::fake::World;
+use super::fake::{World, package_revision};
 use super::golden;
 
 const REVISIONS: &str = "/apis/porch.kpt.dev/v1alpha1/packagerevisions";
@@ -175,15 +180,7 @@ async fn pages_follow_one_another_and_keep_the_first_pages_version() {
         let version = first["metadata"]["resourceVersion"].clone();
         let mut seen: Vec<String> = names(&first).iter().map(|n| (*n).to_owned()).collect();
         let mut token = first["metadata"]["continue"].as_str().expect("a token").to_owned();
-        world.put(super::fake::package_revision(
-            "default",
-            "blueprints",
-            "aaa",
-            "w",
-            stoop::domain::lifecycle::Lifecycle::Draft,
-            0,
-            0,
-        ));
+        world.put(package_revision("default", "blueprints", "aaa", "w", Lifecycle::Draft, 0, 0));
         loop {
             let page = world.get(&format!("{base}?limit=2&continue={token}")).await.json();
             assert_eq!(page["metadata"]["resourceVersion"], version);
@@ -372,4 +369,43 @@ async fn odd_requests_get_a_status_too() {
             answer.text
         );
     }
+}
+
+#[tokio::test]
+async fn contents_are_read_while_they_are_sent() {
+    let world = World::new();
+    for n in 0..3_000 {
+        world.put(package_revision("default", "blueprints", "many", &format!("w{n}"), Lifecycle::Draft, 0, 0));
+    }
+    let request = axum::http::Request::builder().uri(CONTENTS).body(Body::empty()).expect("valid");
+    let response = world.router.clone().oneshot(request).await.expect("an answer");
+    let begun = world.packages.reads.load(Ordering::SeqCst);
+    assert!(begun < 500, "{begun} objects were read before the answer began");
+    let mut length = 0;
+    let mut body = response.into_body().into_data_stream();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.expect("no error");
+        assert!(chunk.len() < 256 * 1024, "a chunk of {} bytes", chunk.len());
+        length += chunk.len();
+    }
+    assert!(length > 1_000_000, "{length}");
+    assert_eq!(world.packages.reads.load(Ordering::SeqCst), 3_004);
+}
+
+#[tokio::test]
+async fn content_that_cannot_be_read_is_never_left_out_in_silence() {
+    let world = World::new();
+    let fail = |name: &str, code| *world.packages.failing.lock().expect("unlocked") = Some((name.to_owned(), code));
+    fail("blueprints.web.draft-1", Code::NotFound);
+    assert_eq!(names(&world.get(CONTENTS).await.json()).len(), 3, "one that has gone meanwhile is left out");
+    assert_eq!(world.get(&format!("{CONTENTS}/blueprints.web.draft-1")).await.code, 404);
+    fail("blueprints.web.draft-1", Code::Failed);
+    assert_eq!(world.get(CONTENTS).await.code, 500, "the first chunk can still say so");
+    for n in 0..3_000 {
+        world.put(package_revision("default", "blueprints", "many", &format!("w{n}"), Lifecycle::Draft, 0, 0));
+    }
+    let request = axum::http::Request::builder().uri(CONTENTS).body(Body::empty()).expect("valid");
+    let response = world.router.clone().oneshot(request).await.expect("an answer");
+    assert_eq!(response.status().as_u16(), 200);
+    assert!(response.into_body().collect().await.is_err(), "later the answer breaks off");
 }

@@ -7,6 +7,7 @@ mod definitions;
 mod metadata_definitions;
 mod paths;
 mod proto;
+mod repository_definitions;
 mod schema;
 mod unknown;
 mod v2;
