@@ -127,7 +127,8 @@ pub async fn serve(options: Options) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(false));
     let service = Arc::new(hook_service::Service::new(warden.clone(), config.clone(), metrics.clone()));
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(hook_listener.serve(service, shutdown.clone()));
+    let hooks_end = CancellationToken::new();
+    tasks.spawn(hook_listener.serve(service, hooks_end.clone()));
     tasks.spawn(certificate.keep_renewed(shutdown.clone()));
 
     let first = warden.clone();
@@ -149,6 +150,8 @@ pub async fn serve(options: Options) -> Result<()> {
     if tokio::time::timeout(Duration::from_secs(30), door.drained()).await.is_err() {
         tracing::warn!("git processes still run; they are left to end by themselves");
     }
+    // Last, so that pushes under way still get their answers.
+    hooks_end.cancel();
     while tasks.join_next().await.is_some() {}
     shared.cache.flush();
     Ok(())
