@@ -4,4 +4,8 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod kubectl;
+mod kubectl_watch;
+mod kubectl_writes;
+mod packages;
 mod thin_path;
