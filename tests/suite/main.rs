@@ -4,8 +4,13 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod access;
+mod client;
+mod kube_client;
 mod kubectl;
 mod kubectl_watch;
 mod kubectl_writes;
+mod operation;
 mod packages;
+mod porch_client;
 mod thin_path;
