@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use kube::config::AuthInfo;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::client::{REVISIONS, bare, client, nobody, send};
@@ -22,12 +21,11 @@ async fn showing(world: &World, auth: AuthInfo) -> kube::Client {
 }
 
 fn token(text: &str) -> AuthInfo {
-    AuthInfo { token: Some(SecretString::from(text.to_owned())), ..AuthInfo::default() }
+    serde_json::from_value(json!({"token": text})).expect("credentials")
 }
 
 fn password(user: &str, password: &str) -> AuthInfo {
-    let password = Some(SecretString::from(password.to_owned()));
-    AuthInfo { username: Some(user.to_owned()), password, ..AuthInfo::default() }
+    serde_json::from_value(json!({"username": user, "password": password})).expect("credentials")
 }
 
 async fn list(client: &kube::Client) -> (u16, String) {
@@ -125,7 +123,9 @@ fn anonymous_reading_is_off_unless_asked_for_and_never_writes() {
     let door = world.ready().git.clone();
     let push = "GET /packages.git/info/refs?service=git-receive-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert!(bare(&door, push).starts_with("HTTP/1.1 401"));
-    ls_remote(&world, "rea:wrong@").refused("");
+    // Wrong credentials (rea:wrong) are an error, never anonymous.
+    let wrong = "GET /packages.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Basic cmVhOndyb25n\r\nConnection: close\r\n\r\n";
+    assert!(bare(&door, wrong).starts_with("HTTP/1.1 401"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,5 +237,5 @@ fn the_git_door_leads_to_repositories_only() {
         assert!((400..500).contains(&code), "{path}: {answer}");
         assert!(!answer.contains("top secret") && !answer.contains("root:") && !answer.contains("[core]"), "{path}");
     }
-    assert!(ask("GET", "/packages.git/info/refs").contains("smart"), "the dumb protocol is refused with a word");
+    assert!(ask("GET", "/packages.git/info/refs").contains("dumb HTTP protocol"), "the dumb protocol is refused with a word");
 }

@@ -160,16 +160,27 @@ fn a_restart_and_the_loss_of_the_cache_change_nothing() {
     };
     restart("a restart", &|| {});
     restart("the loss of the cache", &|| std::fs::remove_dir_all(&cache).expect("removed"));
-    restart("damage to the cache", &|| {
-        let mut damaged = 0;
-        for entry in std::fs::read_dir(&cache).expect("the cache").map(|entry| entry.expect("read")) {
-            if entry.path().is_file() {
-                std::fs::write(entry.path(), b"\xde\xad\xbe\xef".repeat(3000)).expect("written");
-                damaged += 1;
-            }
-        }
-        assert!(damaged > 0, "there is something to damage");
+    let files = ["conf", "db"].map(|file| cache.join("1").join(file));
+    for file in &files {
+        restart("random bytes for the cache", &|| std::fs::write(file, noise(70_000)).expect("written"));
+    }
+    restart("random bytes in the middle of the cache", &|| {
+        let mut bytes = std::fs::read(&files[1]).expect("the cache");
+        let middle = bytes.len() / 2..bytes.len() / 2 + 100;
+        assert!(middle.end < bytes.len(), "there is something to damage");
+        bytes[middle].copy_from_slice(&noise(100));
+        std::fs::write(&files[1], bytes).expect("written");
     });
+}
+
+/// Bytes that look like nothing, the same every time.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 #[test]
