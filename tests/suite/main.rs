@@ -4,4 +4,6 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod push_rows;
 mod thin_path;
+mod untouched;
