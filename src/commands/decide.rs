@@ -28,7 +28,7 @@ pub struct Decision {
     pub from: State,
     /// The state after.
     pub to: State,
-    /// For an approval, the number it gives.
+    /// For an approval, the number it gives; for a deletion, the number that was published.
     pub number: Option<RevisionNumber>,
     /// The package's tree in the commit, where the action is about content.
     pub tree: Option<ObjectId>,
@@ -97,6 +97,9 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         }
         Action::ProposeDeletion | Action::Delete => {
             if let Some(object) = object {
+                if change.action == Action::Delete {
+                    decision.number = Some(object.revision).filter(|number| number.is_published());
+                }
                 unreferenced(scene, object)?;
                 marker_possible(scene, object, change.action)?;
             }
