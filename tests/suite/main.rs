@@ -4,6 +4,9 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod disk;
+mod goldens;
 mod push_rows;
+mod push_rules;
 mod thin_path;
 mod untouched;
