@@ -67,7 +67,8 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
     let id = (change.package.clone(), change.workspace.clone());
     let object = scene.view.objects.get(&id).map(AsRef::as_ref);
     let state = object.map_or(State::Absent, |object| State::Present(object.lifecycle));
-    let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code))?;
+    let there = object.map(|object| object.commit);
+    let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code, there))?;
     let entry = scene.view.ledger.get(&change.package, &change.workspace);
     if !actor.holds(step.right, entry.and_then(|entry| entry.proposer())) {
         return Err(explain::no_right(change, &actor.name, step.right));

@@ -39,7 +39,7 @@ fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     let draft = "HEAD:refs/heads/drafts/net/router/w1";
     let commit = ann.package("net/router", "one");
     tell("save a draft", &ann.push(draft).ok());
-    ann.write("net/router/template.yaml", "{{ x }}\n");
+    ann.write("net/router/template.yaml", "{{ if .x }}\na: b\n{{ end }}\n");
     ann.commit("a template");
     tell("save it again, with a warning", &ann.push(draft).ok());
     ann.git(&["reset", "-q", "--hard", &commit]).ok();
