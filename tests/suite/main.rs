@@ -4,6 +4,7 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod concurrent;
 mod crash;
 mod disk;
 mod goldens;
