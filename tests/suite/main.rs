@@ -8,6 +8,7 @@ mod concurrent;
 mod crash;
 mod disk;
 mod goldens;
+mod model;
 mod push_rows;
 mod push_rules;
 mod thin_path;
