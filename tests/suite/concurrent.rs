@@ -177,3 +177,48 @@ fn two_clients_proposing_and_two_approving_do_each_once() {
         assert_eq!(times, 1, "once, and attributed: {}", log.stdout);
     }
 }
+
+#[test]
+fn a_push_under_way_holds_its_package_until_it_is_over() {
+    let world = World::with_repository();
+    let (ann, art) = (world.clone("ann", "packages"), world.clone("art", "packages"));
+    let commit = ann.package(P, "one");
+    ann.propose(P, "w1").ok();
+    ann.package(P, "two");
+    // An `update` hook runs between the daemon's yes and the move of the ref.
+    let (at, go) = (world.path().join("at"), world.path().join("go"));
+    for fifo in [&at, &go] {
+        run(std::process::Command::new("mkfifo").arg(fifo)).ok();
+    }
+    let hook = world.bare("packages").join("hooks/update");
+    let script = format!("#!/bin/sh\ncase $1 in refs/heads/drafts/*) ;; *) exit 0;; esac\necho > {}\nread code < {}\nexit $code\n", at.display(), go.display());
+    std::fs::write(&hook, script).expect("written");
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    for (code, wanted) in [("1", "Published"), ("0", "Published")] {
+        let workspace = if code == "1" { "w2" } else { "w3" };
+        thread::scope(|scope| {
+            let push = scope.spawn(|| ann.draft(P, workspace));
+            std::fs::read(&at).expect("the push is under way");
+            patch(&world, "bob", "w1", if code == "1" { "Published" } else { "DeletionProposed" })()
+                .refused("another request is already in progress on package revision");
+            art.package(P, "other");
+            art.draft(P, "w9").refused("[busy]");
+            art.reset();
+            art.package("net/elsewhere", "free");
+            art.propose("net/elsewhere", &format!("x{code}")).ok();
+            std::fs::write(&go, format!("{code}\n")).expect("it goes on");
+            let answer = push.join().expect("no panic");
+            assert_eq!(answer.code.to_string(), code, "{}", answer.stderr);
+        });
+        // It is over, however it ended: the package is free at once.
+        if code == "1" {
+            patch(&world, "bob", "w1", "Published")().ok();
+        }
+        assert_eq!(sound(&world, "w1"), wanted);
+        assert_eq!(sound(&world, workspace), if code == "1" { "" } else { "Draft" });
+        ann.reset();
+        ann.package(P, "three");
+    }
+    let merged = world.on_disk("packages", &["rev-parse", &format!("{P}/v1^2")]).ok();
+    assert_eq!(merged.text(), commit);
+}
