@@ -115,9 +115,7 @@ impl Leases {
         let complete: Vec<bool> = self
             .leases
             .iter()
-            .map(|lease| {
-                lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now)
-            })
+            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now))
             .collect();
         let mut taken = Vec::new();
         for (lease, complete) in self.leases.iter_mut().zip(complete) {
@@ -196,5 +194,55 @@ impl Leases {
     /// Whether a push mixes refs for proc-receive with others.
     pub fn is_mixed(&self, process: Option<ProcessId>) -> bool {
         self.mixed.iter().any(|(noted, _)| Some(*noted) == process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, process: Option<ProcessId>) -> Lease {
+        Lease {
+            process,
+            until: Instant::now() + LEASE_TIME,
+            name: RefName::parse(name).expect("valid"),
+            new: None,
+            purpose: Purpose::Part(PackagePath::parse("net/router").expect("valid")),
+            stage: LeaseStage::Waiting,
+        }
+    }
+
+    fn living() -> ProcessId {
+        let pid = std::process::id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("readable");
+        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
+        ProcessId { pid, start: start.expect("a start time") }
+    }
+
+    #[test]
+    fn a_push_waits_for_its_own_parts_and_for_nobody_else_s() {
+        let own = part("refs/heads/drafts/net/router/w1", Some(living()));
+        let mut leases = Leases::default();
+        leases.add(vec![own.clone()]);
+        assert!(leases.has_part_to_come(&own, Instant::now()));
+        let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
+        assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), Instant::now()));
+        assert!(leases.take_moved(|_| false).is_empty() && leases.any_waiting());
+        leases.take_moved(|_| true);
+        assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, Instant::now()));
+    }
+
+    #[test]
+    fn a_lease_stands_in_others_way_while_its_push_lives() {
+        let package = PackagePath::parse("net/router").expect("valid");
+        let (own, gone) = (living(), ProcessId { pid: u32::MAX - 1, start: 1 });
+        let mut leases = Leases::default();
+        leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(gone))]);
+        assert!(!leases.holds(&package, None), "its process is gone");
+        leases.take_moved(|_| false);
+        assert!(!leases.any_waiting(), "and so is the lease");
+        leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(own))]);
+        assert!(leases.holds(&package, None) && leases.holds(&PackagePath::parse("net").expect("valid"), Some(gone)));
+        assert!(!leases.holds(&package, Some(own)) && !leases.holds(&PackagePath::parse("x").expect("valid"), None));
     }
 }

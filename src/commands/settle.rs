@@ -116,7 +116,9 @@ fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) ->
     for purpose in repository.leases().take_moved(at_new_value) {
         match purpose {
             Purpose::Change(decision, deed) => moved.push((*decision, deed)),
-            Purpose::Import(name, deed) => work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by)),
+            Purpose::Import(name, deed) => {
+                work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by))
+            }
             Purpose::Part(_) => {}
         }
     }

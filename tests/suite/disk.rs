@@ -8,14 +8,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::steps::{P, lifecycle};
 use crate::support::{World, eventually, git_command, run};
 
-const P: &str = "net/router";
 const NO_HOOKS: &str = "core.hooksPath=/dev/null";
-
-fn lifecycle(world: &World, workspace: &str) -> String {
-    world.field(&format!("packages.net.router.{workspace}"), "{.spec.lifecycle}")
-}
 
 fn published(world: &World) -> String {
     let amy = world.clone("amy", "packages");
@@ -202,7 +198,13 @@ fn hooks_that_were_there_run_and_come_back_as_they_were() {
     ann.package(P, "one");
     ann.draft(P, "w1").ok();
     let ran = fs::read_to_string(&seen).expect("the hooks ran");
-    for name in ["pre-receive", "post-receive", "update refs/heads/drafts/net/router/w1", "reference-transaction prepared", "reference-transaction committed"] {
+    for name in [
+        "pre-receive",
+        "post-receive",
+        "update refs/heads/drafts/net/router/w1",
+        "reference-transaction prepared",
+        "reference-transaction committed",
+    ] {
         assert!(ran.contains(name), "{name}: {ran}");
     }
     // One of them says no: so it is.
