@@ -115,9 +115,7 @@ impl Leases {
         let complete: Vec<bool> = self
             .leases
             .iter()
-            .map(|lease| {
-                lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now)
-            })
+            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now))
             .collect();
         let mut taken = Vec::new();
         for (lease, complete) in self.leases.iter_mut().zip(complete) {

@@ -116,7 +116,9 @@ fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) ->
     for purpose in repository.leases().take_moved(at_new_value) {
         match purpose {
             Purpose::Change(decision, deed) => moved.push((*decision, deed)),
-            Purpose::Import(name, deed) => work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by)),
+            Purpose::Import(name, deed) => {
+                work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by))
+            }
             Purpose::Part(_) => {}
         }
     }
@@ -143,7 +145,7 @@ fn left_intents(
     moved: &[Decided],
     work: &mut Work,
 ) -> Result<(), GitError> {
-    for entry in view.ledger.iter() {
+    for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
         let handled = |(decision, _): &Decided| {
             decision.change.package == entry.package && decision.change.workspace == entry.workspace
@@ -171,7 +173,7 @@ fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<S
         (Action::Delete, _) => object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit),
         _ => None,
     };
-    let branch_has_merge = match (intent.merge, view.findings.head) {
+    let branch_has_merge = match (intent.merge, view.head) {
         (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
         _ => false,
     };

@@ -152,6 +152,7 @@ pub async fn serve(options: Options) -> Result<()> {
     // Last, so that pushes under way still get their answers.
     hooks_end.cancel();
     while tasks.join_next().await.is_some() {}
+    warden.repositories().all().iter().for_each(|repository| repository.guarded.keep());
     shared.cache.flush();
     Ok(())
 }

@@ -79,7 +79,11 @@ fn a_daemon_that_dies_between_the_ref_move_and_the_rest_finishes_at_its_next_sta
     ann.draft(P, "w1").ok();
     let kill_when = |world: &World, edit: &str| {
         let pid = world.ready().pid;
-        hook(world, "reference-transaction", &format!("[ \"$1\" = committed ] || exit 0\ngrep -q '{edit}' && kill -9 {pid}\nexit 0"))
+        hook(
+            world,
+            "reference-transaction",
+            &format!("[ \"$1\" = committed ] || exit 0\ngrep -q '{edit}' && kill -9 {pid}\nexit 0"),
+        )
     };
     let ledger = |world: &World, line: &str| {
         let log = settled_ledger(world);
@@ -140,7 +144,18 @@ fn every_prefix_of_an_approval_is_finished_or_was_not_begun() {
     world.stop_daemon("TERM");
     let later = on_disk(
         &world,
-        &["-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "-p", &merge, "-m", "later", &format!("{merge}^{{tree}}")],
+        &[
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@x",
+            "commit-tree",
+            "-p",
+            &merge,
+            "-m",
+            "later",
+            &format!("{merge}^{{tree}}"),
+        ],
     );
     let later = later.text().to_owned();
     let proposal = Some(commit.as_str());
@@ -238,7 +253,8 @@ fn the_cache_may_be_deleted_and_versions_never_go_back() {
         world.kubectl("admin", &["get", "packagerevisionresources", "-A", version]).ok().stdout
     };
     let version = |world: &World| -> u64 {
-        let raw = world.kubectl("admin", &["get", "--raw", "/apis/porch.kpt.dev/v1alpha1/packagerevisions?limit=1"]).ok();
+        let raw =
+            world.kubectl("admin", &["get", "--raw", "/apis/porch.kpt.dev/v1alpha1/packagerevisions?limit=1"]).ok();
         let list: serde_json::Value = serde_json::from_str(&raw.stdout).expect("JSON");
         list["metadata"]["resourceVersion"].as_str().expect("text").parse().expect("a number")
     };
@@ -310,7 +326,18 @@ fn a_damaged_ledger_entry_costs_only_what_was_in_it() {
     let blob = plumb(&["hash-object", "-w", soup.to_str().expect("text")]);
     plumb(&["update-index", "--cacheinfo", &format!("100644,{blob},{entry}")]);
     let tree = plumb(&["write-tree"]);
-    let commit = plumb(&["-c", "user.name=x", "-c", "user.email=x", "commit-tree", "-p", "refs/stoop/ledger", "-m", "damage", &tree]);
+    let commit = plumb(&[
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x",
+        "commit-tree",
+        "-p",
+        "refs/stoop/ledger",
+        "-m",
+        "damage",
+        &tree,
+    ]);
     plumb(&["-c", "core.hooksPath=/dev/null", "update-ref", "refs/stoop/ledger", &commit]);
     world.start_daemon();
     assert_eq!((lifecycle(&world, "w1"), lifecycle(&world, "w2")), ("Published".into(), "Published".into()));

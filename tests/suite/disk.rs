@@ -202,7 +202,13 @@ fn hooks_that_were_there_run_and_come_back_as_they_were() {
     ann.package(P, "one");
     ann.draft(P, "w1").ok();
     let ran = fs::read_to_string(&seen).expect("the hooks ran");
-    for name in ["pre-receive", "post-receive", "update refs/heads/drafts/net/router/w1", "reference-transaction prepared", "reference-transaction committed"] {
+    for name in [
+        "pre-receive",
+        "post-receive",
+        "update refs/heads/drafts/net/router/w1",
+        "reference-transaction prepared",
+        "reference-transaction committed",
+    ] {
         assert!(ran.contains(name), "{name}: {ran}");
     }
     // One of them says no: so it is.

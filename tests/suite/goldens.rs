@@ -74,7 +74,10 @@ fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     let bare = world.bare("packages");
     let disk = bare.to_str().expect("text");
     let answer = ann.git(&["push", disk, draft]);
-    tell("save a draft while the daemon is down", &Answer { stderr: answer.stderr.replace(disk, "packages.git"), ..answer });
+    tell(
+        "save a draft while the daemon is down",
+        &Answer { stderr: answer.stderr.replace(disk, "packages.git"), ..answer },
+    );
     insta::with_settings!({snapshot_path => "../goldens", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!("push_conversation", told);
     });

@@ -67,9 +67,7 @@ fn a_proposal_needs_no_draft_but_holds_the_draft_there_is_and_is_locked() {
 
     // A proposal must hold the draft.
     ann.draft(P, "w2").ok();
-    refused(&world, "stale", "propose the draft's commit", || {
-        ann.push(&format!("{first}:refs/heads/proposed/{P}/w2"))
-    });
+    refused(&world, "stale", "propose the draft's commit", || ann.push(&format!("{first}:refs/heads/proposed/{P}/w2")));
     let third = ann.package(P, "three");
     ann.propose(P, "w2").ok();
     let refs = world.refs("packages");
@@ -87,9 +85,7 @@ fn a_proposal_is_withdrawn_by_its_author_and_rejected_by_an_approver() {
     ann.propose(P, "w1").ok();
     art.git(&["fetch", "-q", "origin", &commit]).ok();
     refused(&world, "not-allowed", "the author who proposed it", || art.push(&back));
-    refused(&world, "not-allowed", "the author who proposed it", || {
-        art.push(&format!("{commit}:refs/reject/{P}/w1"))
-    });
+    refused(&world, "not-allowed", "the author who proposed it", || art.push(&format!("{commit}:refs/reject/{P}/w1")));
     ann.push(&back).ok();
     assert_eq!(lifecycle(&world, "w1"), "Draft");
 
@@ -308,9 +304,8 @@ fn tags_that_would_publish_are_refused_and_published_ones_do_not_move() {
     ann.git(&["tag", "-a", "-m", "an annotated one", "mine", "HEAD"]).ok();
     refused(&world, "immutable", "would publish", || ann.push(&format!("mine:refs/tags/{P}/v3")));
     ann.package(P, "two");
-    let answer = refused(&world, "immutable", "is a published revision", || {
-        ann.push(&format!("+HEAD:refs/tags/{P}/v1"))
-    });
+    let answer =
+        refused(&world, "immutable", "is a published revision", || ann.push(&format!("+HEAD:refs/tags/{P}/v1")));
     assert!(answer.stderr.contains("publish a new revision"), "{}", answer.stderr);
     // Tags without a package at their path are nobody's business.
     ann.push("HEAD:refs/tags/v1").ok();
@@ -471,7 +466,8 @@ fn an_import_is_an_administrator_s() {
     let world = World::with_repository();
     let ann = world.clone("ann", "packages");
     ann.package(P, "one");
-    let import = |by: &Workdir| by.git(&["push", "-o", "import", "origin", "HEAD:main", "HEAD:refs/tags/net/router/v3"]);
+    let import =
+        |by: &Workdir| by.git(&["push", "-o", "import", "origin", "HEAD:main", "HEAD:refs/tags/net/router/v3"]);
     refused(&world, "not-allowed", "ann may not import: this needs the role admin", || import(&ann));
     let ada = world.clone("ada", "packages");
     ada.package(P, "one");

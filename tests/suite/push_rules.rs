@@ -123,7 +123,8 @@ fn annotation_lines_cannot_be_forged() {
     }
     story.fresh();
     ann.package(P, "one");
-    let own = "kpt:{\"package\":\"net/router\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{\"type\":\"init\"}}";
+    let own =
+        "kpt:{\"package\":\"net/router\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{\"type\":\"init\"}}";
     ann.git(&["commit", "-q", "--amend", "-m", &format!("Creating new empty revision\n\n{own}")]).ok();
     ann.draft(P, "w1").ok();
     assert_eq!(story.world.field("packages.net.router.w1", "{.spec.tasks[0].type}"), "init");
@@ -253,7 +254,8 @@ fn a_stale_base_is_refused_and_the_printed_commands_help() {
 
     // A draft: refused when it is proposed.
     ann.git(&["reset", "-q", "--hard", &third]).ok();
-    let answer = refused(&story.world, "stale-base", "net/router changed on main after w4 began", || ann.propose(P, "w4"));
+    let answer =
+        refused(&story.world, "stale-base", "net/router changed on main after w4 began", || ann.propose(P, "w4"));
     ann.write("net/router/fourth.yaml", &config_map("fourth"));
     ann.commit("fourth");
     shell(&command(&answer, "rebase: ")).ok();
@@ -322,7 +324,9 @@ fn a_managed_branch_is_at_a_commit_and_nothing_else() {
     let ann = &story.ann;
     ann.package(P, "one");
     ann.git(&["tag", "-a", "-m", "annotated", "mine"]).ok();
-    for (object, prefix) in [("mine", "refs/approve"), ("HEAD^{tree}", "refs/approve"), ("HEAD:net/router/Kptfile", "refs/reject")] {
+    for (object, prefix) in
+        [("mine", "refs/approve"), ("HEAD^{tree}", "refs/approve"), ("HEAD:net/router/Kptfile", "refs/reject")]
+    {
         refused(&story.world, "bad-content", "is not a commit", || ann.push(&format!("{object}:{prefix}/{P}/w1")));
     }
     for name in ["refs/heads/drafts", "refs/heads/proposed"] {
@@ -358,7 +362,10 @@ fn a_pipeline_is_told_of_and_gates_are_held() {
     let unmet = "does not meet its readiness gates: reviewed";
     refused(&story.world, "not-ready", unmet, || ann.propose("gated", "w1"));
     let patch = "{\"spec\":{\"lifecycle\":\"Proposed\"}}";
-    story.world.kubectl("admin", &["patch", "packagerevision", "packages.gated.w1", "--type=merge", "-p", patch]).refused(unmet);
+    story
+        .world
+        .kubectl("admin", &["patch", "packagerevision", "packages.gated.w1", "--type=merge", "-p", patch])
+        .refused(unmet);
     let status = |value: &str| format!("status:\n  conditions:\n  - type: reviewed\n    status: \"{value}\"\n");
     ann.write("gated/Kptfile", &(kptfile("gated") + gate + &status("False")));
     ann.commit("not yet");
