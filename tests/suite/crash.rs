@@ -95,8 +95,6 @@ fn a_daemon_that_dies_between_the_ref_move_and_the_rest_finishes_at_its_next_sta
     let told = run(&mut push_command(&world, &ann, "ann", &propose)).ok();
     assert!(told.stderr.contains("it will finish when it runs again"), "{}", told.stderr);
     fs::remove_file(&kill).expect("removed");
-    let refs = world.refs("packages");
-    assert!(refs.contains("proposed/") && refs.contains("drafts/"), "halfway: {refs}");
     again(&mut world, &[("ann", &ann), ("bob", &bob)]);
     assert_eq!(lifecycle(&world, "w1"), "Proposed");
     assert!(!world.refs("packages").contains("drafts/"));
@@ -118,7 +116,6 @@ fn a_daemon_that_dies_between_the_ref_move_and_the_rest_finishes_at_its_next_sta
     kill_when(&world, "refs/tags/");
     run(&mut push_command(&world, &bob, "bob", &format!(":refs/tags/{P}/v1"))).ok();
     fs::remove_file(&kill).expect("removed");
-    assert!(world.refs("packages").contains("deletionProposed/"), "halfway");
     again(&mut world, &[("ann", &ann), ("bob", &bob)]);
     assert_eq!(lifecycle(&world, "w1"), "");
     assert!(!world.refs("packages").contains("deletionProposed/"));
@@ -349,4 +346,21 @@ fn a_damaged_ledger_entry_costs_only_what_was_in_it() {
     amy.push(&format!(":refs/tags/{P}/v1")).ok();
     assert_eq!(lifecycle(&world, "w1"), "");
     settled_ledger(&world);
+}
+
+#[test]
+fn a_push_that_another_hook_stops_after_the_yes_leaves_nothing_behind() {
+    let world = World::with_repository();
+    let ann = world.clone("ann", "packages");
+    ann.package(P, "one");
+    ann.draft(P, "w1").ok();
+    let before = world.refs("packages");
+    let stop = hook(&world, "update", "echo not today >&2; exit 1");
+    ann.propose(P, "w1").refused("not today");
+    assert_eq!(world.refs("packages"), before);
+    assert_eq!(lifecycle(&world, "w1"), "Draft");
+    fs::remove_file(stop).expect("removed");
+    ann.propose(P, "w1").ok();
+    let log = settled_ledger(&world);
+    assert_eq!(log.matches("ann: propose net/router w1").count(), 1, "{log}");
 }

@@ -4,9 +4,11 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod concurrent;
 mod crash;
 mod disk;
 mod goldens;
+mod model;
 mod push_rows;
 mod push_rules;
 mod thin_path;

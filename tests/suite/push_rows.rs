@@ -2,7 +2,7 @@
 //!
 //! Never here: the rules on content and history (see `push_rules`).
 
-use crate::support::{Workdir, World};
+use crate::support::{Workdir, World, run};
 use crate::untouched::{Untouched, refused};
 
 const P: &str = "net/router";
@@ -480,4 +480,96 @@ fn an_import_is_an_administrator_s() {
     refused(&world, "immutable", "is a published revision", || {
         ada.git(&["push", "-o", "import", "--force", "origin", "HEAD~1:refs/tags/net/router/v3"])
     });
+}
+
+#[test]
+fn a_push_by_nobody_changes_nothing_that_is_managed() {
+    let world = World::with_repository();
+    let ann = world.clone("ann", "packages");
+    ann.package(P, "one");
+    let bare = world.bare("packages");
+    // Straight to the disk, where no server says who pushes.
+    let push = |refspec: &str, user: Option<&str>| {
+        let mut command = ann.git_command();
+        command.arg("push").arg(&bare).arg(refspec);
+        if let Some(user) = user {
+            command.env("REMOTE_USER", user);
+        }
+        run(&mut command)
+    };
+    let draft = format!("HEAD:refs/heads/drafts/{P}/w1");
+    refused(&world, "no-identity", "REMOTE_USER is not set", || push(&draft, None));
+    refused(&world, "no-identity", "is not usable", || push(&draft, Some("a <b>")));
+    refused(&world, "not-allowed", "mallory may not save", || push(&draft, Some("mallory")));
+    push("HEAD:refs/heads/feature", None).ok();
+    push(&draft, Some("ann")).ok();
+    assert_eq!(lifecycle(&world, "w1"), "Draft");
+}
+
+#[test]
+fn a_directory_draws_the_line() {
+    let mut world = World::without_daemon();
+    world.configure("repositories:\n- path: packages\n  directory: /blue/prints\n");
+    world.start_daemon();
+    world.create_repository("packages");
+    let ann = world.clone("ann", "packages");
+    let package = "blue/prints/net/router";
+    let commit = ann.package(package, "one");
+    refused(&world, "bad-name", "lies outside the directory", || ann.draft("blue/net", "w1"));
+    ann.propose(package, "w1").ok();
+    approver(&world, &commit).approve(&commit, package, "w1").ok();
+    assert_eq!(world.field("packages.net.router.w1", "{.spec.packageName}"), "net/router");
+    assert!(world.refs("packages").contains("refs/tags/blue/prints/net/router/v1"));
+    // What has a Kptfile elsewhere is nobody's package.
+    ann.reset();
+    ann.package("other/thing", "one");
+    ann.push("HEAD:main").ok();
+    ann.push("HEAD:refs/tags/other/thing/v1").ok();
+    ann.package(package, "two");
+    refused(&world, "branch-guarded", "changes package blue/prints/net/router", || ann.push("HEAD:main"));
+}
+
+#[test]
+fn where_another_program_owns_proc_receive_deciding_works_the_same() {
+    let mut world = World::without_daemon();
+    world.create_repository("packages");
+    let theirs = world.bare("packages").join("hooks/proc-receive");
+    std::fs::create_dir_all(theirs.parent().expect("hooks")).expect("made");
+    std::fs::write(&theirs, "#!/bin/sh\nexit 1\n").expect("written");
+    std::fs::set_permissions(&theirs, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    world.start_daemon();
+    world.wait_for_repository("packages");
+    let ann = world.clone("ann", "packages");
+    let commit = ann.package(P, "one");
+    ann.propose(P, "w1").ok();
+    let bob = approver(&world, &commit);
+    refused(&world, "not-allowed", "needs the role approver", || ann.approve(&commit, P, "w1"));
+    refused(&world, "stale", "not at", || bob.push(&format!("main:refs/approve/{P}/w1")));
+    bob.push(&format!("{commit}:refs/reject/{P}/w1")).ok();
+    assert_eq!(lifecycle(&world, "w1"), "Draft");
+    ann.propose(P, "w1").ok();
+    let told = bob.approve(&commit, P, "w1").ok();
+    assert!(told.stderr.contains("published as v1"), "{}", told.stderr);
+    assert_eq!(lifecycle(&world, "w1"), "Published");
+    let refs = world.refs("packages");
+    assert!(!refs.contains("refs/approve") && !refs.contains("refs/reject") && !refs.contains("proposed/"), "{refs}");
+    refused(&world, "wrong-state", "is Published", || bob.approve(&commit, P, "w1"));
+}
+
+#[test]
+fn a_push_of_many_drafts_is_one_push() {
+    let world = World::with_repository();
+    let ann = world.clone("ann", "packages");
+    let mut refspecs = vec!["push".to_owned(), "-q".to_owned(), "origin".to_owned()];
+    for number in 0..60 {
+        ann.git(&["reset", "-q", "--hard", "origin/main"]).ok();
+        let commit = ann.package(&format!("many/p{number}"), "one");
+        refspecs.push(format!("{commit}:refs/heads/drafts/many/p{number}/w1"));
+    }
+    let args: Vec<&str> = refspecs.iter().map(String::as_str).collect();
+    let begun = std::time::Instant::now();
+    ann.git(&args).ok();
+    println!("{:?}", begun.elapsed());
+    let listed = world.kubectl("admin", &["get", "packagerevisions", "-o", "name"]).ok();
+    assert_eq!(listed.stdout.lines().count(), 60);
 }
