@@ -227,7 +227,8 @@ fn every_file_says_what_it_does_and_what_it_never_does() {
     for (path, test) in own.chain(stubs).chain(tests).chain([(root().join("build.rs"), false)]) {
         let text = read(&path);
         let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!") || line.is_empty()).collect();
-        if !text.starts_with("//!") {
+        let opens = text.starts_with("//!") || text.starts_with("#![doc = include_str!(");
+        if !opens {
             complaints.push(format!("{}: does not begin with `//!` and what it does", short(&path)));
         } else if !test && !head.join("\n").to_lowercase().contains("never") {
             complaints.push(format!("{}: does not say what it never does (`Never here: …`)", short(&path)));
