@@ -124,6 +124,44 @@ fn there_are_not_more_crates_than_meant() {
     );
 }
 
+#[test]
+fn every_dependency_is_used_where_it_is_declared() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("Cargo.toml");
+    let (product, tests) = (text_below(&root.join("src")), text_below(&root.join("tests")));
+    let mut section = "";
+    let mut complaints = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let Some((name, _)) = line.split_once(" = ") else { continue };
+        let used = |text: &str| text.contains(&format!("{}::", name.replace('-', "_")));
+        match section {
+            "[dependencies]" if !used(&product) => complaints.push(format!("{name}: nothing in src uses it")),
+            // Only there to choose the version of Kubernetes that kube is built for.
+            "[dev-dependencies]" if name == "k8s-openapi" => {}
+            "[dev-dependencies]" if !used(&product) && !used(&tests) => {
+                complaints.push(format!("{name}: no test uses it"));
+            }
+            _ => {}
+        }
+    }
+    none(&complaints);
+}
+
+/// All Rust source below a directory.
+fn text_below(directory: &Path) -> String {
+    let entries = directory.read_dir().expect("readable").map(|entry| entry.expect("readable").path());
+    entries
+        .map(|path| match path.extension().and_then(|extension| extension.to_str()) {
+            _ if path.is_dir() => text_below(&path),
+            Some("rs") => std::fs::read_to_string(&path).expect("readable"),
+            _ => String::new(),
+        })
+        .collect()
+}
+
 /// Whether a licence expression leaves an allowed choice; `None` when it is no expression.
 fn licence(expression: &str) -> Option<bool> {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
