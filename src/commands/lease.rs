@@ -40,8 +40,8 @@ pub struct Lease {
 pub enum Purpose {
     /// A change of a package revision.
     Change(Box<Decision>, Deed),
-    /// An administrator's import.
-    Import(Deed),
+    /// An administrator's import of a ref.
+    Import(RefName, Deed),
     /// Part of another change of the same push, such as the draft that goes away with its proposal.
     Part(PackagePath),
 }
@@ -61,7 +61,7 @@ impl Lease {
         match &self.purpose {
             Purpose::Change(decision, _) => Some(&decision.change.package),
             Purpose::Part(package) => Some(package),
-            Purpose::Import(_) => None,
+            Purpose::Import(..) => None,
         }
     }
 
@@ -80,14 +80,57 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// Whether a change of `package` must wait: a push that is not over holds it, or one that overlaps it.
-    pub fn holds(&self, package: &PackagePath) -> bool {
+    /// Whether a change of `package` must wait: another push that is not over holds it, or one that overlaps it. `own` is
+    /// the process of the push that asks: its own leases do not stand in its way.
+    pub fn holds(&self, package: &PackagePath, own: Option<ProcessId>) -> bool {
         let now = Instant::now();
         self.leases.iter().any(|lease| {
             lease.stage == LeaseStage::Waiting
                 && lease.package().is_some_and(|held| held.overlaps(package))
+                && (own.is_none() || lease.process != own)
                 && !lease.is_over(now)
         })
+    }
+
+    /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
+    /// then the change is not complete: to finish it for the push would take that ref away under git's hands.
+    fn has_part_to_come(&self, lease: &Lease, now: Instant) -> bool {
+        self.leases.iter().any(|part| {
+            part.stage == LeaseStage::Waiting
+                && matches!(&part.purpose, Purpose::Part(package) if Some(package) == lease.package())
+                && part.process == lease.process
+                && !part.is_over(now)
+        })
+    }
+
+    /// Takes note of the waiting leases whose ref is at its new value, by `moved`: those whose change is complete are
+    /// done, and are returned. Leases of pushes that are over and moved nothing are dropped.
+    pub fn take_moved(&mut self, moved: impl Fn(&Lease) -> bool) -> Vec<Purpose> {
+        let now = Instant::now();
+        for part in self.leases.iter_mut().filter(|lease| matches!(lease.purpose, Purpose::Part(_))) {
+            if part.stage == LeaseStage::Waiting && moved(part) {
+                part.stage = LeaseStage::Done(Vec::new());
+            }
+        }
+        let complete: Vec<bool> = self
+            .leases
+            .iter()
+            .map(|lease| {
+                lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now)
+            })
+            .collect();
+        let mut taken = Vec::new();
+        for (lease, complete) in self.leases.iter_mut().zip(complete) {
+            if complete {
+                lease.stage = LeaseStage::Done(match &lease.purpose {
+                    Purpose::Import(..) => vec![format!("{}: imported", lease.name.shortened())],
+                    Purpose::Change(..) | Purpose::Part(_) => Vec::new(),
+                });
+                taken.push(lease.purpose.clone());
+            }
+        }
+        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
+        taken
     }
 
     /// Adds the leases of a push.

@@ -71,7 +71,7 @@ pub struct Intent {
     /// Who decided it, when, on which object id.
     #[serde(flatten)]
     pub deed: Deed,
-    /// For an approval: the revision number it gives.
+    /// For an approval: the revision number it gives; for a deletion: the number that was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionNumber>,
     /// For an approval: the merge commit that was prepared.

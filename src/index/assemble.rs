@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::scan::{Findings, Found};
 use crate::domain::ledger::{Entry, Ledger};
 use crate::domain::names::{PackagePath, Workspace, object_name};
-use crate::domain::package::{PackageRevision, RepositoryKey};
+use crate::domain::package::{Metadata, PackageRevision, RepositoryKey};
 use crate::domain::timestamp::Micros;
 
 /// Package and workspace: what identifies a package revision in its repository.
@@ -45,14 +45,13 @@ pub fn assemble(
     for (id, found) in &findings.revisions {
         let entry = ledger.get(&found.package, &found.workspace);
         let known = before.and_then(|before| before.get(id));
+        if let Some(known) = known.filter(|known| shows(known, found, entry)) {
+            assembly.objects.insert(id.clone(), known.clone());
+            continue;
+        }
         let Some(mut object) = compose(key, found, entry) else { continue };
         if let Some(known) = known {
             object.created = known.created;
-        }
-        let same = known.filter(|known| known.digest() == object.digest() && known.kptfile == object.kptfile);
-        if let Some(known) = same {
-            assembly.objects.insert(id.clone(), known.clone());
-            continue;
         }
         let from_clock = versions(&mut object, found, entry, known.map(Arc::as_ref), before.is_some(), clock);
         if from_clock {
@@ -74,6 +73,23 @@ pub fn assemble(
         }
     }
     assembly
+}
+
+/// Whether an object shows what was found and what the ledger says, so that nothing about it changed.
+fn shows(known: &PackageRevision, found: &Found, entry: Option<&Entry>) -> bool {
+    known.revision == found.revision
+        && known.lifecycle == found.lifecycle
+        && known.latest == found.latest
+        && known.ref_name == found.ref_name
+        && known.commit == found.commit
+        && known.tree == found.tree
+        && known.kptfile == found.kptfile
+        && known.tasks == found.tasks
+        && known.publication == found.publication
+        && match entry {
+            Some(entry) => *known.metadata == entry.metadata,
+            None => *known.metadata == Metadata::default(),
+        }
 }
 
 fn compose(key: &Arc<RepositoryKey>, found: &Found, entry: Option<&Entry>) -> Option<PackageRevision> {

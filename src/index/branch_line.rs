@@ -15,6 +15,9 @@ use crate::domain::oid::ObjectId;
 use crate::domain::package::Publication;
 use crate::git::{GitError, Reader};
 
+/// A commit that changed more files than this is compared package by package.
+const FEW_CHANGES: usize = 1_000;
+
 /// One package on the branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnBranch {
@@ -116,6 +119,34 @@ fn changed_packages(
     if old == new {
         return Ok(Vec::new());
     }
+    let paths = match reader.changed_paths(Some(old), Some(new), FEW_CHANGES) {
+        Ok(paths) => paths,
+        Err(GitError::TooMany { .. } | GitError::Damaged { .. }) => return compared(reader, old, new, open),
+        Err(error) => return Err(error),
+    };
+    let mut changed: Vec<PackagePath> = Vec::new();
+    for path in &paths {
+        let mut at = path.as_str();
+        while let Some((parent, _)) = at.rsplit_once('/') {
+            at = parent;
+            if let Some((package, _)) = PackagePath::parse(at).ok().and_then(|at| open.get_key_value(&at)) {
+                if changed.last() != Some(package) {
+                    changed.push(package.clone());
+                }
+                break;
+            }
+        }
+    }
+    Ok(changed)
+}
+
+/// The same for a commit that changed very much: package by package.
+fn compared(
+    reader: &Reader,
+    old: ObjectId,
+    new: ObjectId,
+    open: &BTreeMap<PackagePath, ObjectId>,
+) -> Result<Vec<PackagePath>, GitError> {
     let mut changed = Vec::new();
     for package in open.keys() {
         if reader.subtree(old, package)? != reader.subtree(new, package)? {

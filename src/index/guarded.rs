@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::assemble::{Objects, RevisionId, assemble};
@@ -28,6 +29,36 @@ pub struct Shared {
     pub clock: Clock,
     /// The cache.
     pub cache: Cache,
+    order: Mutex<()>,
+    serving: AtomicBool,
+}
+
+impl Shared {
+    /// What the repositories of one daemon share. The catalog's feed begins where the clock does.
+    pub fn new(clock: Clock, cache: Cache) -> Self {
+        Self {
+            catalog: Arc::new(Catalog::new(clock.start())),
+            clock,
+            cache,
+            order: Mutex::new(()),
+            serving: AtomicBool::new(false),
+        }
+    }
+
+    /// The first scan is over: from now on every object that appears is a change that watchers hear of.
+    pub fn begin_serving(&self) {
+        self.serving.store(true, Ordering::Release);
+    }
+
+    fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Acquire)
+    }
+
+    /// Held from the moment a resource version is taken until the catalog has it: watchers must see versions rise, whichever
+    /// repository they come from.
+    pub fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// One state of a repository, all parts of the same moment.
@@ -82,7 +113,7 @@ impl Guarded {
                 view: None,
                 digest: [0; 32],
                 unrecorded: BTreeSet::new(),
-                created: clock::now(),
+                created: birth(path),
                 shown: None,
             }),
             writer: Mutex::new(()),
@@ -162,11 +193,14 @@ impl Guarded {
         };
         let registration = &self.key.registration;
         let findings = scan(reader, &snapshot, registration, &ledger, &self.shared.cache, &mut state.memory)?;
+        let nothing = Objects::new();
         let objects_before = before.map(|before| &*before.objects);
+        let objects_before = objects_before.or(self.shared.is_serving().then_some(&nothing));
+        let _order = self.shared.in_order();
         let assembly = assemble(&self.key, &findings, &ledger, objects_before, &self.shared.clock);
         state.unrecorded.retain(|id| assembly.objects.contains_key(id));
         state.unrecorded.extend(assembly.unrecorded);
-        if before.is_none() {
+        if objects_before.is_none() {
             self.shared.catalog.load(assembly.objects.values().cloned().collect());
         }
         self.shared.catalog.apply(assembly.changes);
@@ -182,6 +216,7 @@ impl Guarded {
             return;
         }
         state.shown = Some(shown);
+        let _order = self.shared.in_order();
         self.shared.catalog.put_repository(Repository {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),
@@ -220,6 +255,13 @@ impl Guarded {
             state.unrecorded.remove(id);
         });
     }
+}
+
+/// When the repository's directory was made, as far as the file system knows; else now.
+fn birth(path: &Path) -> Micros {
+    let made = std::fs::metadata(path).and_then(|metadata| metadata.created()).ok();
+    let since = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or_else(clock::now, |since| Micros::from_seconds(i64::try_from(since.as_secs()).unwrap_or(0)))
 }
 
 /// Reads the whole ledger. An entry that cannot be read is left out and told: it must not take the others with it.

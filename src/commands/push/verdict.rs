@@ -75,7 +75,8 @@ enum Judged {
 /// Judges the push that a pre-receive hook tells of. What is accepted is leased to it.
 pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Option<&Path>, limits: &Limits) -> Verdict {
     let by_verdict_ref = |update: &PushedRef| repository.proc_receive && is_verdict_ref(&update.name);
-    if push.updates.iter().all(by_verdict_ref) {
+    let only_verdicts = push.updates.iter().all(by_verdict_ref);
+    if only_verdicts && quarantine.is_none_or(|_| brings_nothing(repository, push)) {
         return Verdict::accepted(push, Vec::new());
     }
     let writer = repository.guarded.lock();
@@ -113,7 +114,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let mut announced = Vec::new();
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
-            if let Some(process) = push.process {
+            if let Some(process) = push.process.filter(|_| !only_verdicts) {
                 repository.leases().note_mixed(process);
             }
             continue;
@@ -131,7 +132,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
                 Purpose::Change(decision, deed)
             }
             (Judged::Part(change), _) => Purpose::Part(change.package),
-            (Judged::Import, Some(deed)) => Purpose::Import(deed),
+            (Judged::Import, Some(deed)) => Purpose::Import(update.name.clone(), deed),
             _ => continue,
         };
         leases.push(Lease {
@@ -245,6 +246,13 @@ pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, upda
     Verdict { accept: true, lines: Vec::new(), refs }
 }
 
+/// Whether every object that is named is in the repository already. Where one is not, the verdict must come before git
+/// takes the pushed objects in, which proc-receive is too late for.
+fn brings_nothing(repository: &ManagedRepository, push: &Push) -> bool {
+    let reader = repository.guarded.store().reader();
+    push.updates.iter().filter_map(|update| update.new).all(|new| reader.exists(new).unwrap_or(false))
+}
+
 fn is_verdict_ref(name: &RefName) -> bool {
     name.as_str().starts_with(APPROVE) || name.as_str().starts_with(REJECT)
 }
@@ -261,9 +269,15 @@ fn judge(
     let meanings: Vec<Result<Meaning, Refusal>> = push
         .updates
         .iter()
-        .map(|update| match read(update, registration, view, reader)? {
-            Meaning::Branch => branch::judge(update, registration, view, reader),
-            other => Ok(other),
+        .map(|update| {
+            let meaning = match read(update, registration, view, reader)? {
+                Meaning::Branch => branch::judge(update, registration, view, reader)?,
+                other => other,
+            };
+            match meaning {
+                Meaning::Change(_) | Meaning::ImportOnly(_) => still_there(update, view).map(|()| meaning),
+                Meaning::Unmanaged | Meaning::Branch => Ok(meaning),
+            }
         })
         .collect();
     let changes: Vec<Option<Change>> = meanings
@@ -282,7 +296,7 @@ fn judge(
             Meaning::ImportOnly(refusal) => import(push, refusal),
             Meaning::Change(change) => {
                 let actor = push.actor.as_ref().map_err(Clone::clone)?;
-                if repository.leases().holds(&change.package) {
+                if repository.leases().holds(&change.package, push.process) {
                     return Err(explain::busy(&change.package, &change.workspace));
                 }
                 match company(at, &change, &changes) {
@@ -293,6 +307,20 @@ fn judge(
             }
         })
         .collect()
+}
+
+/// The value that the pusher saw must be the one there is: git would refuse to move the ref later, without a reason.
+fn still_there(update: &PushedRef, view: &View) -> Result<(), Refusal> {
+    let there = view.snapshot.get(&update.name).map(|value| value.target);
+    if is_verdict_ref(&update.name) || update.old == there {
+        return Ok(());
+    }
+    let name = update.name.shortened();
+    let reason = match there {
+        Some(there) => format!("{name} moved to {} while you pushed", there.short()),
+        None => format!("{name} went away while you pushed"),
+    };
+    Err(Refusal::new(Code::Stale, reason).next("git fetch --prune, look at what is there now, and push again"))
 }
 
 fn import(push: &Push, refusal: Refusal) -> Result<Judged, Refusal> {
@@ -310,7 +338,8 @@ fn import(push: &Push, refusal: Refusal) -> Result<Judged, Refusal> {
 /// How an update stands to the others of its push.
 enum Company {
     Alone,
-    /// It is part of another update's change: the draft that goes away with its proposal, and the other way round.
+    /// It is part of another update's change: the draft that goes away with its proposal and the other way round, the
+    /// marker that goes away with its tag.
     Part,
     Clash(Refusal),
 }
@@ -324,10 +353,12 @@ fn company(at: usize, change: &Change, changes: &[Option<Change>]) -> Company {
         }
         let same = other.package == change.package && other.workspace == change.workspace;
         match (same, change.action, other.action) {
-            (true, Action::DropDraft, Action::Propose) | (true, Action::DropProposal, Action::Reject) => {
-                return Company::Part;
-            }
-            (true, Action::Propose, Action::DropDraft) | (true, Action::Reject, Action::DropProposal) => {}
+            (true, Action::DropDraft, Action::Propose)
+            | (true, Action::DropProposal, Action::Reject)
+            | (true, Action::RefuseDeletion, Action::Delete) => return Company::Part,
+            (true, Action::Propose, Action::DropDraft)
+            | (true, Action::Reject, Action::DropProposal)
+            | (true, Action::Delete, Action::RefuseDeletion) => {}
             (true, _, _) if other_at < at => {
                 let title = explain::title(&change.package, &change.workspace);
                 return Company::Clash(
