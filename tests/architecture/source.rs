@@ -3,7 +3,7 @@
 //! Never here: rules.
 
 /// The code of a file without comments, the contents of strings, and test modules at its end.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let bytes: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -74,7 +74,7 @@ fn raw_string(rest: &[char]) -> Option<usize> {
 }
 
 /// Every path that the code names, with `use` groups spread, `self` and `super` resolved to `crate::…`.
-pub fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
+pub(crate) fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
     let tokens = tokens(code);
     let mut found = Vec::new();
     let mut at = 0;
