@@ -51,10 +51,22 @@ fn push<'w>(clone: &'w Workdir, refspec: String) -> Box<dyn FnOnce() -> Answer +
     Box::new(move || clone.push(&refspec))
 }
 
-fn patch<'w>(world: &'w World, user: &str, workspace: &str, lifecycle: &str) -> Box<dyn FnOnce() -> Answer + Send + 'w> {
+fn patch<'w>(
+    world: &'w World,
+    user: &str,
+    workspace: &str,
+    lifecycle: &str,
+) -> Box<dyn FnOnce() -> Answer + Send + 'w> {
     let mut command = world.kubectl_command(user);
     let body = format!("{{\"spec\":{{\"lifecycle\":\"{lifecycle}\"}}}}");
-    command.args(["patch", "packagerevision", &format!("packages.net.router.{workspace}"), "--type=merge", "-p", &body]);
+    command.args([
+        "patch",
+        "packagerevision",
+        &format!("packages.net.router.{workspace}"),
+        "--type=merge",
+        "-p",
+        &body,
+    ]);
     Box::new(move || run(&mut command))
 }
 
@@ -104,7 +116,10 @@ fn of_an_approval_and_a_withdrawal_one_wins() {
             (_, 0) => {
                 published += 1;
                 assert_eq!(lifecycle, "Published");
-                assert_eq!(world.field(&format!("packages.net.router.{workspace}"), "{.spec.revision}"), published.to_string());
+                assert_eq!(
+                    world.field(&format!("packages.net.router.{workspace}"), "{.spec.revision}"),
+                    published.to_string()
+                );
                 let parents = world.on_disk("packages", &["rev-parse", &format!("{P}/v{published}^2")]).ok();
                 assert_eq!(parents.text(), commit, "what was proposed is what is published");
                 assert_ne!(other.code, 0, "what is published takes no draft");
@@ -191,7 +206,11 @@ fn a_push_under_way_holds_its_package_until_it_is_over() {
         run(std::process::Command::new("mkfifo").arg(fifo)).ok();
     }
     let hook = world.bare("packages").join("hooks/update");
-    let script = format!("#!/bin/sh\ncase $1 in refs/heads/drafts/*) ;; *) exit 0;; esac\necho > {}\nread code < {}\nexit $code\n", at.display(), go.display());
+    let script = format!(
+        "#!/bin/sh\ncase $1 in refs/heads/drafts/*) ;; *) exit 0;; esac\necho > {}\nread code < {}\nexit $code\n",
+        at.display(),
+        go.display()
+    );
     std::fs::write(&hook, script).expect("written");
     std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
     for (code, wanted) in [("1", "Published"), ("0", "Published")] {

@@ -48,7 +48,8 @@ fn a_watch_shows_what_pushes_change() {
     let shelf = Shelf::new();
     shelf.draft("db", "w1");
     let all = Watching::start(&shelf, &["get", "packagerevisions", "-w"]);
-    let watch_only = Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "-o", "name"]);
+    let watch_only =
+        Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "-o", "name"]);
     let drafts = ["get", "packagerevisions", "-w", "--output-watch-events", "--field-selector", "spec.lifecycle=Draft"];
     let drafts = Watching::start(&shelf, &drafts);
     all.shows("packages.db.w1 db w1 0 false Draft packages");
@@ -78,9 +79,17 @@ fn a_watch_shows_what_pushes_change() {
 fn kubectl_waits_for_a_lifecycle() {
     let shelf = Shelf::new();
     shelf.propose("web", "w1");
-    let waits = ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
+    let waits =
+        ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
     let mut waiting = shelf.world.kubectl_command("rea").args(waits).stdout(Stdio::piped()).spawn().expect("starts");
-    let patch = ["patch", "packagerevision", "packages.web.w1", "--type=merge", "-p", "{\"spec\":{\"lifecycle\":\"Published\"}}"];
+    let patch = [
+        "patch",
+        "packagerevision",
+        "packages.web.w1",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"lifecycle\":\"Published\"}}",
+    ];
     run(shelf.world.kubectl_command("bob").args(patch)).ok();
     assert!(waiting.wait().expect("it ends").success());
 }

@@ -122,7 +122,8 @@ impl Model {
 
     /// Everything the API must list: name, lifecycle, number, whether it is the latest.
     fn listing(&self) -> BTreeSet<(String, String, i64, bool)> {
-        let name = |package: usize, workspace: &str| format!("packages.{}.{workspace}", PACKAGES[package].replace('/', "."));
+        let name =
+            |package: usize, workspace: &str| format!("packages.{}.{workspace}", PACKAGES[package].replace('/', "."));
         let mut listing = BTreeSet::new();
         for (package, _) in self.highest.iter() {
             listing.insert((name(*package, "main"), "Published".to_owned(), -1, false));
@@ -131,7 +132,12 @@ impl Model {
             let of_package = self.revisions.iter().filter(|((other, _), _)| other == package);
             let highest = of_package.map(|(_, other)| other.number).max().unwrap_or(0);
             let latest = revision.number > 0 && revision.number == highest;
-            listing.insert((name(*package, WORKSPACES[*workspace]), revision.lifecycle.to_string(), revision.number, latest));
+            listing.insert((
+                name(*package, WORKSPACES[*workspace]),
+                revision.lifecycle.to_string(),
+                revision.number,
+                latest,
+            ));
         }
         listing
     }
@@ -177,7 +183,8 @@ impl Real {
             .iter()
             .map(|(user, _)| {
                 let mut config = base.clone();
-                config.auth_info = kube::config::AuthInfo { token: Some(format!("stoop_{user}").into()), ..Default::default() };
+                config.auth_info =
+                    kube::config::AuthInfo { token: Some(format!("stoop_{user}").into()), ..Default::default() };
                 kube::Client::try_from(config).expect("a client")
             })
             .collect();
