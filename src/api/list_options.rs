@@ -104,13 +104,13 @@ impl ListOptions {
         let watch = query.flag("watch")?.unwrap_or(false);
         let initial_events = query.flag("sendInitialEvents")?;
         let matching = query.word("resourceVersionMatch", &["Exact", "NotOlderThan"])?;
-        let after = query.text("continue").map(Continue::from_token).transpose()?;
         let version = query.number("resourceVersion")?;
         let refuse = |field: &str, message: &str| {
             Err(ApiError::invalid_option(field, query.text(field).unwrap_or_default(), message))
         };
+        let after = if watch { None } else { query.text("continue").map(Continue::from_token).transpose()? };
         if watch {
-            if after.is_some() {
+            if query.text("continue").is_some() {
                 return refuse("continue", "continue is forbidden for watch");
             }
             if matching.is_some() && initial_events.is_none() {

@@ -23,20 +23,48 @@ pub(crate) enum Patch {
     Json(Vec<PatchOperation>),
 }
 
-impl Patch {
-    /// Reads a patch by its declared type; 415 for a type that is not built.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {
+/// The kinds of patch that are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PatchKind {
+    /// RFC 7396.
+    Merge,
+    /// RFC 6902.
+    Json,
+}
+
+impl PatchKind {
+    /// The kind that the request declares; 415 for one that is not built.
+    pub(crate) fn declared(headers: &HeaderMap) -> Result<Self, ApiError> {
         const ACCEPTED: &str =
             "accepted media types include: application/merge-patch+json, application/json-patch+json";
-        match negotiation::body_type(headers).as_deref() {
-            Some("application/merge-patch+json") => {
+        let sentence = match negotiation::body_type(headers).as_deref() {
+            Some("application/merge-patch+json") => return Ok(Self::Merge),
+            Some("application/json-patch+json") => return Ok(Self::Json),
+            Some("application/strategic-merge-patch+json") => {
+                "strategic merge patches are not supported for this kind; use a merge patch (kubectl patch --type merge)".to_owned()
+            }
+            Some("application/apply-patch+yaml" | "application/apply-patch+cbor") => {
+                "server-side apply is not supported yet; use kubectl edit or a merge patch (kubectl patch --type merge)".to_owned()
+            }
+            Some(other) => format!("the body of the request was in an unknown format {other:?}"),
+            None => "the request has no Content-Type".to_owned(),
+        };
+        Err(ApiError::unsupported_media_type(format!("{sentence} - {ACCEPTED}")))
+    }
+}
+
+impl Patch {
+    /// Reads a patch of a kind.
+    pub(crate) fn read(kind: PatchKind, body: &[u8]) -> Result<Self, ApiError> {
+        match kind {
+            PatchKind::Merge => {
                 let patch = negotiation::json(body)?;
                 if !patch.is_object() {
                     return Err(ApiError::bad_request("the merge patch is no object"));
                 }
                 Ok(Self::Merge(patch))
             }
-            Some("application/json-patch+json") => {
+            PatchKind::Json => {
                 let operations: Vec<PatchOperation> = serde_json::from_slice(body).map_err(|error| {
                     ApiError::bad_request(format!("the body of the request is not a valid JSON patch: {error}"))
                 })?;
@@ -45,18 +73,6 @@ impl Patch {
                 }
                 Ok(Self::Json(operations))
             }
-            Some("application/strategic-merge-patch+json") => Err(ApiError::unsupported_media_type(format!(
-                "strategic merge patches are not supported for this kind; use a merge patch (kubectl patch --type merge); {ACCEPTED}"
-            ))),
-            Some("application/apply-patch+yaml" | "application/apply-patch+cbor") => {
-                Err(ApiError::unsupported_media_type(format!(
-                    "server-side apply is not supported yet; use kubectl edit or a merge patch (kubectl patch --type merge); {ACCEPTED}"
-                )))
-            }
-            Some(other) => Err(ApiError::unsupported_media_type(format!(
-                "the body of the request was in an unknown format {other:?} - {ACCEPTED}"
-            ))),
-            None => Err(ApiError::unsupported_media_type(format!("the request has no Content-Type - {ACCEPTED}"))),
         }
     }
 

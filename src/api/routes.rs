@@ -18,7 +18,7 @@ use super::objects::repository::Repositories;
 use super::resource::{Id, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
 use super::status::ApiError;
 use super::update::{self, Door};
-use super::{delete, discovery, health, limits, read, requester};
+use super::{delete, discovery, health, limits, openapi, read, requester};
 use crate::commands::request::Packages;
 
 const PORCH: &str = "/apis/porch.kpt.dev/v1alpha1";
@@ -49,6 +49,9 @@ fn service_routes<P: Packages>() -> Router<ApiState<P>> {
         .route("/readyz", get(health::ready::<P>))
         .route("/metrics", get(health::metrics::<P>))
         .route("/version", get(discovery::version::<P>))
+        .route("/openapi/v2", get(openapi::version_2))
+        .route("/openapi/v3", get(openapi::index))
+        .route("/openapi/v3/{*path}", get(openapi::version_3))
         .route("/api", get(discovery::core))
         .route("/api/v1", get(discovery::core_resources))
         .route("/apis", get(discovery::groups))
@@ -62,8 +65,8 @@ fn service_routes<P: Packages>() -> Router<ApiState<P>> {
 fn revision_routes<P: Packages>() -> Router<ApiState<P>> {
     let revisions = || {
         get(read::list_or_watch::<PackageRevisions, P>)
-            .post(refuse(&PACKAGE_REVISIONS, "create", PUSH, "GET, HEAD"))
-            .delete(refuse(&PACKAGE_REVISIONS, "deletecollection", ": delete one by one", "GET, HEAD"))
+            .post(refuse(&PACKAGE_REVISIONS, "create", PUSH, "GET,HEAD"))
+            .delete(refuse(&PACKAGE_REVISIONS, "deletecollection", ": delete one by one", "GET,HEAD"))
     };
     let revision = get(read::get::<PackageRevisions, P>)
         .put(|state, target, request| update::put::<P>(Door::Main, state, target, request))
@@ -74,13 +77,13 @@ fn revision_routes<P: Packages>() -> Router<ApiState<P>> {
         .patch(|state, target, request| update::patch::<P>(Door::Approval, state, target, request));
     let contents = || {
         get(read::list_only::<PackageRevisionResources, P>)
-            .post(refuse(&PACKAGE_REVISION_RESOURCES, "create", PUSH, "GET, HEAD"))
-            .delete(refuse(&PACKAGE_REVISION_RESOURCES, "deletecollection", "", "GET, HEAD"))
+            .post(refuse(&PACKAGE_REVISION_RESOURCES, "create", PUSH, "GET,HEAD"))
+            .delete(refuse(&PACKAGE_REVISION_RESOURCES, "deletecollection", "", "GET,HEAD"))
     };
     let content = get(read::get::<PackageRevisionResources, P>)
-        .put(refuse(&PACKAGE_REVISION_RESOURCES, "update", PUSH, "GET, HEAD"))
-        .patch(refuse(&PACKAGE_REVISION_RESOURCES, "patch", PUSH, "GET, HEAD"))
-        .delete(refuse(&PACKAGE_REVISION_RESOURCES, "delete", ": delete the package revision", "GET, HEAD"));
+        .put(refuse(&PACKAGE_REVISION_RESOURCES, "update", PUSH, "GET,HEAD"))
+        .patch(refuse(&PACKAGE_REVISION_RESOURCES, "patch", PUSH, "GET,HEAD"))
+        .delete(refuse(&PACKAGE_REVISION_RESOURCES, "delete", ": delete the package revision", "GET,HEAD"));
     Router::new()
         .route(&format!("{PORCH}/packagerevisions"), get(read::list_or_watch::<PackageRevisions, P>))
         .route(&in_namespace(PORCH, "packagerevisions"), revisions())
@@ -94,12 +97,12 @@ fn revision_routes<P: Packages>() -> Router<ApiState<P>> {
 /// Repositories and namespaces.
 fn other_routes<P: Packages>() -> Router<ApiState<P>> {
     let repositories = get(read::list_or_watch::<Repositories, P>)
-        .post(refuse(&REPOSITORIES, "create", FOUND, "GET, HEAD"))
-        .delete(refuse(&REPOSITORIES, "deletecollection", FOUND, "GET, HEAD"));
+        .post(refuse(&REPOSITORIES, "create", FOUND, "GET,HEAD"))
+        .delete(refuse(&REPOSITORIES, "deletecollection", FOUND, "GET,HEAD"));
     let repository = get(read::get::<Repositories, P>)
-        .put(refuse(&REPOSITORIES, "update", FOUND, "GET, HEAD"))
-        .patch(refuse(&REPOSITORIES, "patch", FOUND, "GET, HEAD"))
-        .delete(refuse(&REPOSITORIES, "delete", FOUND, "GET, HEAD"));
+        .put(refuse(&REPOSITORIES, "update", FOUND, "GET,HEAD"))
+        .patch(refuse(&REPOSITORIES, "patch", FOUND, "GET,HEAD"))
+        .delete(refuse(&REPOSITORIES, "delete", FOUND, "GET,HEAD"));
     Router::new()
         .route(&format!("{CONFIG}/repositories"), get(read::list_or_watch::<Repositories, P>))
         .route(&in_namespace(CONFIG, "repositories"), repositories)

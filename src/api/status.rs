@@ -238,6 +238,7 @@ impl ApiError {
     }
 
     /// The HTTP code.
+    #[cfg(test)]
     pub(crate) fn code(&self) -> StatusCode {
         self.0.code
     }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::Response;
+use serde_json::Value;
 
 use super::desired::{self, Desired, Source};
 use super::negotiation::{self, Form};
 use super::objects::package_revision::{self, PackageRevisions};
-use super::patch::Patch;
+use super::patch::{Patch, PatchKind};
 use super::query::Query;
 use super::read::answer;
 use super::refusal_status::from_refusal;
@@ -21,7 +22,7 @@ use super::resource::PACKAGE_REVISIONS;
 use super::status::{ApiError, Cause};
 use super::table::{Include, View};
 use super::target::{Target, read_body};
-use super::{ApiState, approval};
+use super::{ApiState, approval, openapi};
 use crate::commands::request::{Packages, Precondition, Update};
 use crate::domain::package::PackageRevision;
 use crate::domain::policy::Actor;
@@ -42,9 +43,18 @@ pub(crate) enum Door {
     Approval,
 }
 
+/// What is done about fields that the schema does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    Ignore,
+    Warn,
+    Strict,
+}
+
 /// What an answer to a write needs.
 struct Writing {
     actor: Actor,
+    unknown: Unknown,
     form: Form,
     include: Include,
     dry_run: bool,
@@ -62,6 +72,7 @@ pub(crate) async fn put<P: Packages>(
     let writing = Writing::read(&parts.uri, parts.headers, actor(&parts.extensions)?, &[])?;
     let body = read_body(body).await?;
     let wanted = negotiation::read_object(&writing.headers, &body)?;
+    let warnings = writing.unknown_fields(&wanted)?;
     let current = find(&state, &target)?;
     let desired = desired::read(&current, &wanted, Source::Put)?;
     if desired.resource_version.is_none() {
@@ -70,7 +81,7 @@ pub(crate) async fn put<P: Packages>(
     }
     let resource_version = desired.resource_version;
     let updated = update(&state, &target, door, &current, desired, &writing, resource_version).await;
-    writing.answer(&state, updated.map_err(|(_, error)| error)?).await
+    writing.answer(&state, updated.map_err(|(_, error)| error)?, &warnings).await
 }
 
 /// PATCH.
@@ -81,9 +92,10 @@ pub(crate) async fn patch<P: Packages>(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let kind = PatchKind::declared(&parts.headers)?;
     let writing = Writing::read(&parts.uri, parts.headers, actor(&parts.extensions)?, &["force"])?;
     let body = read_body(body).await?;
-    let patch = Patch::read(&writing.headers, &body)?;
+    let patch = Patch::read(kind, &body)?;
     let mut changes = state.catalog.changes();
     let mut attempt = 0;
     loop {
@@ -92,6 +104,7 @@ pub(crate) async fn patch<P: Packages>(
         let current = find(&state, &target)?;
         let mut wanted = package_revision::object(&current);
         patch.apply(&mut wanted, &target.name)?;
+        let warnings = writing.unknown_fields(&wanted)?;
         let desired = desired::read(&current, &wanted, Source::Patch)?;
         // A patch of metadata replaces the metadata as it was read, so it must meet it; the client need not know.
         let mends_metadata = !patch.names_version() && desired.lifecycle.is_none() && desired.metadata.is_some();
@@ -101,7 +114,7 @@ pub(crate) async fn patch<P: Packages>(
             (false, false) => None,
         };
         match update(&state, &target, door, &current, desired, &writing, resource_version).await {
-            Ok(updated) => return writing.answer(&state, updated).await,
+            Ok(updated) => return writing.answer(&state, updated, &warnings).await,
             Err((Some(Code::Stale), _)) if mends_metadata && attempt < ATTEMPTS => {
                 let _ = tokio::time::timeout(SETTLE, changes.changed()).await;
             }
@@ -154,12 +167,17 @@ impl Writing {
     fn read(uri: &Uri, headers: HeaderMap, actor: Actor, more: &[&str]) -> Result<Self, ApiError> {
         let known = [&["dryRun", "fieldManager", "fieldValidation", "includeObject"], more].concat();
         let query = Query::parse(uri, &known)?;
-        query.word("fieldValidation", &["Ignore", "Warn", "Strict"])?;
+        let unknown = match query.word("fieldValidation", &["Ignore", "Warn", "Strict"])? {
+            Some("Ignore") => Unknown::Ignore,
+            Some("Strict") => Unknown::Strict,
+            _ => Unknown::Warn,
+        };
         if query.flag("force")?.is_some() {
             return Err(ApiError::invalid_option("force", "", "force is forbidden for a patch that is no apply patch"));
         }
         Ok(Self {
             actor,
+            unknown,
             form: negotiation::form(&headers)?,
             include: Include::parse(&query)?,
             dry_run: query.dry_run()?,
@@ -167,13 +185,39 @@ impl Writing {
         })
     }
 
+    /// Names unknown fields: an error in strict mode, else what to warn of.
+    fn unknown_fields(&self, wanted: &Value) -> Result<Vec<String>, ApiError> {
+        if self.unknown == Unknown::Ignore {
+            return Ok(Vec::new());
+        }
+        let fields = openapi::unknown_fields(&PACKAGE_REVISIONS, wanted);
+        let warnings: Vec<String> = fields.iter().map(|field| format!("unknown field {field:?}")).collect();
+        if self.unknown == Unknown::Strict && !warnings.is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {0}: strict decoding error: {}",
+                PACKAGE_REVISIONS.kind,
+                PACKAGE_REVISIONS.version,
+                warnings.join(", ")
+            )));
+        }
+        Ok(warnings)
+    }
+
     async fn answer<P: Packages>(
         &self,
         state: &ApiState<P>,
         updated: Arc<PackageRevision>,
+        warnings: &[String],
     ) -> Result<Response, ApiError> {
         let view = View { shape: self.form.shape, include: self.include };
         let value = view.single::<PackageRevisions, P>(&state.packages, updated).await?;
-        Ok(answer(StatusCode::OK, self.form.encoding, &value.unwrap_or_default()))
+        let mut response = answer(StatusCode::OK, self.form.encoding, &value.unwrap_or_default());
+        for warning in warnings {
+            let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+            if let Ok(header) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+                response.headers_mut().append(header::WARNING, header);
+            }
+        }
+        Ok(response)
     }
 }

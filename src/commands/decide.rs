@@ -161,7 +161,7 @@ fn content(
             .next("choose another workspace name"));
         }
     }
-    if scene.view.findings.head.is_none() {
+    if scene.view.head.is_none() {
         return Err(Refusal::new(
             Code::RefConflict,
             format!("the registered branch {} does not exist yet", registration.branch_name()),

@@ -145,7 +145,7 @@ fn left_intents(
     moved: &[Decided],
     work: &mut Work,
 ) -> Result<(), GitError> {
-    for entry in view.ledger.iter() {
+    for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
         let handled = |(decision, _): &Decided| {
             decision.change.package == entry.package && decision.change.workspace == entry.workspace
@@ -173,7 +173,7 @@ fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<S
         (Action::Delete, _) => object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit),
         _ => None,
     };
-    let branch_has_merge = match (intent.merge, view.findings.head) {
+    let branch_has_merge = match (intent.merge, view.head) {
         (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
         _ => false,
     };

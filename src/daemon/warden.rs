@@ -18,7 +18,7 @@ use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::refs::{RefName, Registration};
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
-use crate::hooks::{Guard, STUB, install, uninstall};
+use crate::hooks::{Guard, InstallError, STUB, install, looks_installed, uninstall, write_guard};
 use crate::index::clock;
 use crate::index::guarded::{Guarded, Shared};
 use crate::telemetry::Metrics;
@@ -94,6 +94,7 @@ impl Warden {
             if !wanted {
                 tracing::info!(path = %path.display(), name = %key.name, "repository closed");
                 self.repositories.remove(&path);
+                let _order = self.shared.in_order();
                 self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
                 watcher.unwatch_repository(&path);
             }
@@ -126,11 +127,17 @@ impl Warden {
         }
     }
 
-    /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed.
-    fn hook(&self, repository: &ManagedRepository) -> Result<(), crate::hooks::InstallError> {
+    /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed, since it
+    /// follows every hint.
+    fn hook(&self, repository: &ManagedRepository) -> Result<(), InstallError> {
+        let path = repository.guarded.store().path();
         let guarded = repository.guarded.refresh().map_or(true, |view| !view.objects.is_empty());
-        let registration = &repository.guarded.key().registration;
-        install(repository.guarded.store().path(), STUB, &self.guard(registration, guarded)).map(|_| ())
+        let guard = self.guard(&repository.guarded.key().registration, guarded);
+        if looks_installed(path) {
+            write_guard(path, &guard).map(|_| ())
+        } else {
+            install(path, STUB, &guard).map(|_| ())
+        }
     }
 
     fn guard(&self, registration: &Registration, guarded: bool) -> Guard {
@@ -186,6 +193,7 @@ impl Warden {
         if self.shared.catalog.repository(key.namespace.as_str(), key.name.as_str()).is_some() {
             return;
         }
+        let _order = self.shared.in_order();
         self.shared.catalog.put_repository(Repository {
             namespace: key.namespace.clone(),
             name: key.name.clone(),

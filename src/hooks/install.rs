@@ -125,6 +125,14 @@ pub fn install(repository: &Path, stub: &[u8], guard: &Guard) -> Result<Installe
     Ok(Installed { changed, proc_receive, kept })
 }
 
+/// Whether the hooks look installed: cheap enough to ask at every rescan. Another program that rewrites hooks is noticed;
+/// what [`install`] checks beyond the links is not looked at.
+pub fn looks_installed(repository: &Path) -> bool {
+    let files = HookFiles::of(repository);
+    files.own().join("stub").exists()
+        && TAKEN.into_iter().all(|name| files.found(name).is_ok_and(|found| found == Found::Ours))
+}
+
 /// Takes the hooks out of a repository: earlier hooks and the configuration come back as they were. Gives whether there was
 /// anything of Stoop's. A run that was stopped half-way is completed by the next.
 pub fn uninstall(repository: &Path) -> Result<bool, InstallError> {

@@ -9,7 +9,7 @@ mod server;
 #[cfg(test)]
 mod server_tests;
 
-pub use install::{InstallError, Installed, install, uninstall, write_guard};
+pub use install::{InstallError, Installed, install, looks_installed, uninstall, write_guard};
 pub use server::{BindError, HookListener, HookService, bind};
 pub use stoop_hook::guard::{Guard, GuardError};
 pub use stoop_hook::wire::{Hook, Process, Reply, Request, State, Update, Verdict, WireError};

@@ -1,8 +1,8 @@
 //! A router over a catalog filled by hand, and commands that only change that catalog.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -24,13 +24,15 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// Commands over the catalog alone, by the real transition table.
-pub struct FakePackages {
+pub(crate) struct FakePackages {
     catalog: Arc<Catalog>,
     clock: AtomicU64,
     /// How many times content was read.
-    pub reads: AtomicUsize,
+    pub(crate) reads: AtomicUsize,
+    /// The content of this object cannot be read, for this reason.
+    pub(crate) failing: Mutex<Option<(String, Code)>>,
     /// How many updates are refused as stale before one is taken.
-    pub stale: AtomicUsize,
+    pub(crate) stale: AtomicUsize,
 }
 
 impl FakePackages {
@@ -99,6 +101,11 @@ impl Packages for FakePackages {
 
     async fn files(&self, revision: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        if let Some((name, code)) = &*self.failing.lock().expect("no panic before")
+            && *name == revision.name
+        {
+            return Err(Refusal::new(*code, "the content cannot be read"));
+        }
         let file = |path: &str, content: &[u8]| PackageFile { path: path.to_owned(), content: content.to_vec() };
         Ok(vec![
             file("Kptfile", format!("kind: Kptfile # {}\n", revision.name).as_bytes()),
@@ -113,35 +120,35 @@ impl Packages for FakePackages {
 }
 
 /// Everything a test needs.
-pub struct World {
-    pub catalog: Arc<Catalog>,
-    pub packages: Arc<FakePackages>,
-    pub shutdown: CancellationToken,
-    pub router: axum::Router,
+pub(crate) struct World {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) packages: Arc<FakePackages>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) router: axum::Router,
 }
 
 /// An answer, read whole.
-pub struct Answer {
-    pub code: u16,
-    pub headers: axum::http::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
     }
 
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-pub const FIRST: u64 = 1_000;
+pub(crate) const FIRST: u64 = 1_000;
 
 impl World {
     /// Two repositories and five package revisions.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let catalog = Arc::new(Catalog::new(FIRST));
         let mut version = FIRST;
         let mut next = || {
@@ -169,6 +176,7 @@ impl World {
             catalog: catalog.clone(),
             clock: AtomicU64::new(version),
             reads: AtomicUsize::new(0),
+            failing: Mutex::new(None),
             stale: AtomicUsize::new(0),
         });
         let shutdown = CancellationToken::new();
@@ -187,7 +195,13 @@ impl World {
     }
 
     /// Sends a request; the user is `ann`, who may do everything, unless a header says otherwise.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = axum::http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -203,16 +217,16 @@ impl World {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], Body::empty()).await
     }
 
-    pub async fn merge(&self, path: &str, patch: Value) -> Answer {
+    pub(crate) async fn merge(&self, path: &str, patch: Value) -> Answer {
         self.send("PATCH", path, &[("content-type", "application/merge-patch+json")], patch.to_string()).await
     }
 
     /// Lets time pass for the catalog: one more change, of an object of no interest.
-    pub fn put(&self, revision: PackageRevision) -> u64 {
+    pub(crate) fn put(&self, revision: PackageRevision) -> u64 {
         let resource_version = self.packages.tick();
         self.catalog.apply(vec![Change::Put(Arc::new(PackageRevision { resource_version, ..revision }))]);
         resource_version
@@ -238,7 +252,7 @@ fn registration() -> Registration {
     Registration { branch: RefName::branch("main").expect("valid"), directory: Directory::parse("/").expect("valid") }
 }
 
-pub fn repository(namespace: &str, name: &str, resource_version: u64) -> Repository {
+pub(crate) fn repository(namespace: &str, name: &str, resource_version: u64) -> Repository {
     Repository {
         namespace: Namespace::parse(namespace).expect("valid"),
         name: RepositoryName::parse(name).expect("valid"),
@@ -254,7 +268,7 @@ pub fn repository(namespace: &str, name: &str, resource_version: u64) -> Reposit
     }
 }
 
-pub fn package_revision(
+pub(crate) fn package_revision(
     namespace: &str,
     repo: &str,
     package: &str,

@@ -1,8 +1,11 @@
 //! The API's router over a catalog filled by hand: what clients read, write and watch, without a daemon.
 
+mod contents;
 mod fake;
+mod kube_client;
 mod kubectl;
 mod reads;
+mod schemas;
 mod watches;
 mod writes;
 

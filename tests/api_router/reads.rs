@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use serde_json::{Value, json};
+use stoop::domain::lifecycle::Lifecycle;
 
-use super::fake::World;
+use super::fake::{World, package_revision};
 use super::golden;
 
 const REVISIONS: &str = "/apis/porch.kpt.dev/v1alpha1/packagerevisions";
@@ -168,22 +169,14 @@ async fn a_version_that_is_not_reached_in_time_is_a_timeout_the_client_knows() {
 
 #[tokio::test]
 async fn pages_follow_one_another_and_keep_the_first_pages_version() {
-    let world = World::new();
     for base in [REVISIONS, "/apis/porch.kpt.dev/v1alpha1/packagerevisionresources"] {
+        let world = World::new();
         let first = world.get(&format!("{base}?limit=2")).await.json();
         assert_eq!(first["metadata"]["remainingItemCount"], 3);
         let version = first["metadata"]["resourceVersion"].clone();
         let mut seen: Vec<String> = names(&first).iter().map(|n| (*n).to_owned()).collect();
         let mut token = first["metadata"]["continue"].as_str().expect("a token").to_owned();
-        world.put(super::fake::package_revision(
-            "default",
-            "blueprints",
-            "aaa",
-            "w",
-            stoop::domain::lifecycle::Lifecycle::Draft,
-            0,
-            0,
-        ));
+        world.put(package_revision("default", "blueprints", "aaa", "w", Lifecycle::Draft, 0, 0));
         loop {
             let page = world.get(&format!("{base}?limit=2&continue={token}")).await.json();
             assert_eq!(page["metadata"]["resourceVersion"], version);
@@ -274,4 +267,29 @@ async fn probes_answer_without_identity() {
     world.shutdown.cancel();
     assert_eq!(world.get("/readyz").await.code, 500);
     assert_eq!(world.get("/livez").await.code, 200);
+}
+
+#[tokio::test]
+async fn odd_requests_get_a_status_too() {
+    let world = World::new();
+    for (method, path, code) in [
+        ("GET", format!("{DEFAULT}/%ff"), 400),
+        ("GET", "/openapi/v3/%ff".to_owned(), 400),
+        ("GET", format!("{DEFAULT}/%00%0a%22"), 404),
+        ("GET", format!("{REVISIONS}?a=%ff"), 422),
+        ("GET", format!("{REVISIONS}?labelSelector={}", "a%3Db,".repeat(2000)), 400),
+        ("TRACE", REVISIONS.to_owned(), 405),
+        ("BREW", format!("{DEFAULT}/x"), 405),
+        ("GET", "/".to_owned(), 404),
+        ("GET", format!("{DEFAULT}/"), 404),
+        ("GET", format!("{DEFAULT}/a/b/c"), 404),
+    ] {
+        let answer = world.send(method, &path, &[], Body::empty()).await;
+        assert_eq!(
+            (answer.code, answer.json()["kind"].as_str()),
+            (code, Some("Status")),
+            "{method} {path}: {}",
+            answer.text
+        );
+    }
 }

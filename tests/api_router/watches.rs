@@ -196,3 +196,18 @@ async fn a_watcher_that_reads_late_still_gets_every_change() {
         last = version;
     }
 }
+
+#[tokio::test]
+async fn a_watcher_that_falls_too_far_behind_is_told_to_list_again() {
+    let world = World::new();
+    let mut lines = Lines::open(&world, &format!("{EDGE}?watch=1"), "*/*").await;
+    assert_eq!(lines.seen().await, seen("ADDED", "sites.berlin.v1"));
+    for _ in 0..stoop::index::feed::WINDOW + 100 {
+        world.put(package_revision("edge", "sites", "fast", "w", Lifecycle::Draft, 0, 0));
+    }
+    let mut last = Value::Null;
+    while let Some(event) = lines.next().await {
+        last = event;
+    }
+    assert_eq!((&last["type"], &last["object"]["reason"]), (&json!("ERROR"), &json!("Expired")));
+}

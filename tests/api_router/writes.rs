@@ -187,3 +187,21 @@ async fn bodies_have_a_limit() {
     let answer = world.send("PATCH", &path(DRAFT), &[("content-type", "application/merge-patch+json")], large).await;
     assert_eq!((answer.code, answer.json()["reason"].as_str()), (413, Some("RequestEntityTooLarge")));
 }
+
+#[tokio::test]
+async fn unknown_fields_are_warned_of_or_refused() {
+    let world = World::new();
+    let patch = json!({"metadata": {"colour": "red", "labels": {"a": "b"}}});
+    let warned = world.merge(&path(DRAFT), patch.clone()).await;
+    let warning = warned.headers.get("warning").and_then(|value| value.to_str().ok());
+    assert_eq!((warned.code, warning), (200, Some("299 - \"unknown field \\\"metadata.colour\\\"\"")));
+    let silent = world.merge(&format!("{}?fieldValidation=Ignore", path(DRAFT)), patch.clone()).await;
+    assert_eq!((silent.code, silent.headers.get("warning")), (200, None));
+    let strict = world.merge(&format!("{}?fieldValidation=Strict", path(DRAFT)), patch).await;
+    assert_eq!(strict.code, 400);
+    assert!(
+        strict.message().ends_with("strict decoding error: unknown field \"metadata.colour\""),
+        "{}",
+        strict.message()
+    );
+}

@@ -82,7 +82,9 @@ impl Answer {
         assert!(
             self.stderr.contains(text) || self.stdout.contains(text),
             "{} failed without {text:?}\n--- stdout\n{}--- stderr\n{}",
-            self.command, self.stdout, self.stderr
+            self.command,
+            self.stdout,
+            self.stderr
         );
         self
     }
