@@ -152,7 +152,7 @@ fn a_repository_that_is_not_to_be_managed_loses_its_hooks() {
     world.on_disk("packages", &["tag", "-d", "net/router/v1"]).ok();
     world.configure("");
     world.signal("HUP");
-    eventually("the hooks are back", || stoop.join("guard").exists().then_some(()));
+    eventually("the hooks are back", || world.bare("packages").join("hooks/proc-receive").exists().then_some(()));
     world.on_disk("packages", &["update-ref", "refs/heads/drafts/a/w1", "main"]).refused("");
 }
 
