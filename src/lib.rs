@@ -1,10 +1,11 @@
-//! Stoop.
+#![doc = include_str!("README.md")]
 
 pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod domain;
 pub mod git;
 pub mod githttp;

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use stoop::cli;
 use stoop::config::Config;
 use stoop::daemon::{self, Options, default_state};
+use stoop::demo;
 use stoop::telemetry::{LogFormat, init_logging};
 
 /// The package lifecycle of Kubernetes configuration, enforced at the door of the Git server.
@@ -23,6 +24,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the package lifecycle on a daemon of its own, in a temporary directory
+    Demo {
+        /// End after the tour
+        #[arg(long)]
+        exit: bool,
+    },
     /// Guard every bare repository below a directory
     Serve(Serve),
     /// Make or take over a repository
@@ -145,6 +152,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Demo { exit } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(demo::run(exit))
+        }
         Command::Serve(serve) => {
             init_logging(serve.log_format, &serve.log)?;
             let Serve { root, state, config, api, git, names, .. } = serve;

@@ -96,7 +96,7 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
             format!("the UID in the precondition does not match the UID {}", object.uid()),
         ));
     }
-    if repository.leases().holds(&object.package) {
+    if repository.leases().holds(&object.package, None) {
         let place = format!("{}/{}", object.repository.namespace, object.name);
         return Err(Refusal::new(
             Code::Busy,

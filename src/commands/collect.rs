@@ -23,7 +23,7 @@ pub fn collect(
     commit: ObjectId,
     limits: &Limits,
 ) -> Result<Evidence, GitError> {
-    let head = view.findings.head;
+    let head = view.head;
     let found = reader.commit(commit)?;
     let base = match head {
         Some(head) => reader.merge_base(head, commit)?,
@@ -45,7 +45,7 @@ pub fn collect(
             other => other?.map(|bytes| kptfile::read(&bytes)),
         },
     };
-    let overlapping = view.findings.revisions.keys().map(|(other, _)| other);
+    let overlapping = view.objects.keys().map(|(other, _)| other);
     Ok(Evidence {
         package: package.clone(),
         workspace: workspace.clone(),

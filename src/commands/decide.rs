@@ -28,7 +28,7 @@ pub struct Decision {
     pub from: State,
     /// The state after.
     pub to: State,
-    /// For an approval, the number it gives.
+    /// For an approval, the number it gives; for a deletion, the number that was published.
     pub number: Option<RevisionNumber>,
     /// The package's tree in the commit, where the action is about content.
     pub tree: Option<ObjectId>,
@@ -67,7 +67,8 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
     let id = (change.package.clone(), change.workspace.clone());
     let object = scene.view.objects.get(&id).map(AsRef::as_ref);
     let state = object.map_or(State::Absent, |object| State::Present(object.lifecycle));
-    let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code))?;
+    let there = object.map(|object| object.commit);
+    let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code, there))?;
     let entry = scene.view.ledger.get(&change.package, &change.workspace);
     if !actor.holds(step.right, entry.and_then(|entry| entry.proposer())) {
         return Err(explain::no_right(change, &actor.name, step.right));
@@ -97,6 +98,9 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         }
         Action::ProposeDeletion | Action::Delete => {
             if let Some(object) = object {
+                if change.action == Action::Delete {
+                    decision.number = Some(object.revision).filter(|number| number.is_published());
+                }
                 unreferenced(scene, object)?;
                 marker_possible(scene, object, change.action)?;
             }
@@ -157,7 +161,7 @@ fn content(
             .next("choose another workspace name"));
         }
     }
-    if scene.view.findings.head.is_none() {
+    if scene.view.head.is_none() {
         return Err(Refusal::new(
             Code::RefConflict,
             format!("the registered branch {} does not exist yet", registration.branch_name()),

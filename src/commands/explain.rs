@@ -5,6 +5,7 @@
 use crate::domain::change::Change;
 use crate::domain::lifecycle::{Action, Lifecycle, State};
 use crate::domain::names::{PackagePath, UserName, Workspace};
+use crate::domain::oid::ObjectId;
 use crate::domain::policy::Right;
 use crate::domain::refs::RefName;
 use crate::domain::refusal::{Code, Refusal};
@@ -19,8 +20,8 @@ pub fn approve_command(package: &PackagePath, workspace: &Workspace, commit: &st
     format!("git push origin {commit}:{}", RefName::approve(package, workspace))
 }
 
-/// The refusal of an illegal step.
-pub fn illegal_step(change: &Change, state: State, code: Code) -> Refusal {
+/// The refusal of an illegal step; `there` is the commit of the package revision, where there is one.
+pub fn illegal_step(change: &Change, state: State, code: Code, there: Option<ObjectId>) -> Refusal {
     let (package, workspace) = (&change.package, &change.workspace);
     let title = title(package, workspace);
     match (code, change.action) {
@@ -31,7 +32,8 @@ pub fn illegal_step(change: &Change, state: State, code: Code) -> Refusal {
         (Code::NotFound, _) => Refusal::new(code, format!("there is no package revision {title}"))
             .next("kubectl get packagerevisions, or git ls-remote, shows what there is"),
         (Code::ProposalLocked, _) => {
-            let reject = format!("git push origin <its commit>:{}", RefName::draft(package, workspace));
+            let there = there.map_or_else(|| "<its commit>".to_owned(), |there| there.to_string());
+            let reject = format!("git push origin {there}:{}", RefName::draft(package, workspace));
             Refusal::new(code, format!("{title} is proposed, and a proposal is locked"))
                 .next(format!("make it a draft again first: {reject}"))
         }

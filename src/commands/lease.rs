@@ -40,8 +40,8 @@ pub struct Lease {
 pub enum Purpose {
     /// A change of a package revision.
     Change(Box<Decision>, Deed),
-    /// An administrator's import.
-    Import(Deed),
+    /// An administrator's import of a ref.
+    Import(RefName, Deed),
     /// Part of another change of the same push, such as the draft that goes away with its proposal.
     Part(PackagePath),
 }
@@ -61,7 +61,7 @@ impl Lease {
         match &self.purpose {
             Purpose::Change(decision, _) => Some(&decision.change.package),
             Purpose::Part(package) => Some(package),
-            Purpose::Import(_) => None,
+            Purpose::Import(..) => None,
         }
     }
 
@@ -80,14 +80,55 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// Whether a change of `package` must wait: a push that is not over holds it, or one that overlaps it.
-    pub fn holds(&self, package: &PackagePath) -> bool {
+    /// Whether a change of `package` must wait: another push that is not over holds it, or one that overlaps it. `own` is
+    /// the process of the push that asks: its own leases do not stand in its way.
+    pub fn holds(&self, package: &PackagePath, own: Option<ProcessId>) -> bool {
         let now = Instant::now();
         self.leases.iter().any(|lease| {
             lease.stage == LeaseStage::Waiting
                 && lease.package().is_some_and(|held| held.overlaps(package))
+                && (own.is_none() || lease.process != own)
                 && !lease.is_over(now)
         })
+    }
+
+    /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
+    /// then the change is not complete: to finish it for the push would take that ref away under git's hands.
+    fn has_part_to_come(&self, lease: &Lease, now: Instant) -> bool {
+        self.leases.iter().any(|part| {
+            part.stage == LeaseStage::Waiting
+                && matches!(&part.purpose, Purpose::Part(package) if Some(package) == lease.package())
+                && part.process == lease.process
+                && !part.is_over(now)
+        })
+    }
+
+    /// Takes note of the waiting leases whose ref is at its new value, by `moved`: those whose change is complete are
+    /// done, and are returned. Leases of pushes that are over and moved nothing are dropped.
+    pub fn take_moved(&mut self, moved: impl Fn(&Lease) -> bool) -> Vec<Purpose> {
+        let now = Instant::now();
+        for part in self.leases.iter_mut().filter(|lease| matches!(lease.purpose, Purpose::Part(_))) {
+            if part.stage == LeaseStage::Waiting && moved(part) {
+                part.stage = LeaseStage::Done(Vec::new());
+            }
+        }
+        let complete: Vec<bool> = self
+            .leases
+            .iter()
+            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now))
+            .collect();
+        let mut taken = Vec::new();
+        for (lease, complete) in self.leases.iter_mut().zip(complete) {
+            if complete {
+                lease.stage = LeaseStage::Done(match &lease.purpose {
+                    Purpose::Import(..) => vec![format!("{}: imported", lease.name.shortened())],
+                    Purpose::Change(..) | Purpose::Part(_) => Vec::new(),
+                });
+                taken.push(lease.purpose.clone());
+            }
+        }
+        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
+        taken
     }
 
     /// Adds the leases of a push.
@@ -153,5 +194,55 @@ impl Leases {
     /// Whether a push mixes refs for proc-receive with others.
     pub fn is_mixed(&self, process: Option<ProcessId>) -> bool {
         self.mixed.iter().any(|(noted, _)| Some(*noted) == process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, process: Option<ProcessId>) -> Lease {
+        Lease {
+            process,
+            until: Instant::now() + LEASE_TIME,
+            name: RefName::parse(name).expect("valid"),
+            new: None,
+            purpose: Purpose::Part(PackagePath::parse("net/router").expect("valid")),
+            stage: LeaseStage::Waiting,
+        }
+    }
+
+    fn living() -> ProcessId {
+        let pid = std::process::id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("readable");
+        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
+        ProcessId { pid, start: start.expect("a start time") }
+    }
+
+    #[test]
+    fn a_push_waits_for_its_own_parts_and_for_nobody_else_s() {
+        let own = part("refs/heads/drafts/net/router/w1", Some(living()));
+        let mut leases = Leases::default();
+        leases.add(vec![own.clone()]);
+        assert!(leases.has_part_to_come(&own, Instant::now()));
+        let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
+        assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), Instant::now()));
+        assert!(leases.take_moved(|_| false).is_empty() && leases.any_waiting());
+        leases.take_moved(|_| true);
+        assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, Instant::now()));
+    }
+
+    #[test]
+    fn a_lease_stands_in_others_way_while_its_push_lives() {
+        let package = PackagePath::parse("net/router").expect("valid");
+        let (own, gone) = (living(), ProcessId { pid: u32::MAX - 1, start: 1 });
+        let mut leases = Leases::default();
+        leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(gone))]);
+        assert!(!leases.holds(&package, None), "its process is gone");
+        leases.take_moved(|_| false);
+        assert!(!leases.any_waiting(), "and so is the lease");
+        leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(own))]);
+        assert!(leases.holds(&package, None) && leases.holds(&PackagePath::parse("net").expect("valid"), Some(gone)));
+        assert!(!leases.holds(&package, Some(own)) && !leases.holds(&PackagePath::parse("x").expect("valid"), None));
     }
 }

@@ -17,12 +17,17 @@ impl ProcessId {
     /// and the answer is no: then time decides.
     pub fn is_gone(self) -> bool {
         match std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
-            Ok(stat) => start_time(&stat).is_some_and(|start| start != self.start),
+            Ok(stat) => is_dead(&stat) || start_time(&stat).is_some_and(|start| start != self.start),
             Err(error) => {
                 error.kind() == std::io::ErrorKind::NotFound && std::path::Path::new("/proc/self/stat").exists()
             }
         }
     }
+}
+
+/// Whether the process has ended and only waits for its parent to notice.
+fn is_dead(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| matches!(rest.split_whitespace().next(), Some("Z" | "X" | "x")))
 }
 
 fn start_time(stat: &str) -> Option<u64> {

@@ -4,10 +4,8 @@
 //! However often and from wherever it is called, the outcome is the same.
 //! Never here: new decisions.
 
-use std::time::Instant;
-
 use super::decide::{Decision, Scene, decide};
-use super::lease::{LeaseStage, Purpose};
+use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
@@ -111,28 +109,19 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
     conclude(guarded, writer, draft, &message, author);
 }
 
-/// The changes whose pushed ref is seen at its new value. Leases of pushes that are over and moved nothing are dropped.
+/// The changes whose pushed refs are seen at their new values.
 fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) -> Vec<Decided> {
+    let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
     let mut moved = Vec::new();
-    let mut leases = repository.leases();
-    let now = Instant::now();
-    for lease in leases.iter_mut().filter(|lease| lease.stage == LeaseStage::Waiting) {
-        if view.snapshot.get(&lease.name).map(|value| value.target) != lease.new {
-            continue;
-        }
-        match &lease.purpose {
-            Purpose::Change(decision, deed) => {
-                lease.stage = LeaseStage::Done(Vec::new());
-                moved.push(((**decision).clone(), deed.clone()));
+    for purpose in repository.leases().take_moved(at_new_value) {
+        match purpose {
+            Purpose::Change(decision, deed) => moved.push((*decision, deed)),
+            Purpose::Import(name, deed) => {
+                work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by))
             }
-            Purpose::Import(deed) => {
-                lease.stage = LeaseStage::Done(vec![format!("{}: imported", lease.name.shortened())]);
-                work.imports.push(format!("import {} at {} by {}", lease.name, deed.commit, deed.by));
-            }
-            Purpose::Part(_) => lease.stage = LeaseStage::Done(Vec::new()),
+            Purpose::Part(_) => {}
         }
     }
-    leases.drop_waiting(|lease| lease.is_over(now));
     moved
 }
 
@@ -156,12 +145,12 @@ fn left_intents(
     moved: &[Decided],
     work: &mut Work,
 ) -> Result<(), GitError> {
-    for entry in view.ledger.iter() {
+    for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
         let handled = |(decision, _): &Decided| {
             decision.change.package == entry.package && decision.change.workspace == entry.workspace
         };
-        if moved.iter().any(handled) || repository.leases().holds(&entry.package) {
+        if moved.iter().any(handled) || repository.leases().holds(&entry.package, None) {
             continue;
         }
         match complete(&entry.package, &entry.workspace, intent, &see(view, reader, entry, intent)?) {
@@ -184,7 +173,7 @@ fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<S
         (Action::Delete, _) => object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit),
         _ => None,
     };
-    let branch_has_merge = match (intent.merge, view.findings.head) {
+    let branch_has_merge = match (intent.merge, view.head) {
         (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
         _ => false,
     };
@@ -192,17 +181,19 @@ fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<S
         draft: value(&RefName::draft(package, workspace)),
         proposed: value(&RefName::proposed(package, workspace)),
         tag,
-        marker: leftover_marker(view, entry).and_then(|name| value(&name).map(|value| (name, value))),
+        marker: leftover_marker(view, entry, intent).and_then(|name| value(&name).map(|value| (name, value))),
         branch_has_merge,
     })
 }
 
-fn leftover_marker(view: &View, entry: &Entry) -> Option<RefName> {
-    let segments = entry.highest_revision.map(|number| number.segment()).into_iter();
-    let segments = segments.chain([entry.workspace.to_string()]);
-    segments
-        .map(|segment| RefName::deletion_proposed(&entry.package, &segment))
-        .find(|name| view.snapshot.get(name).is_some())
+fn leftover_marker(view: &View, entry: &Entry, intent: &Intent) -> Option<RefName> {
+    let numbers = [intent.revision, entry.highest_revision].into_iter().flatten();
+    let segments = numbers.flat_map(|number| [number.segment(), number.to_string()]);
+    let mut segments = segments.chain([entry.workspace.to_string()]);
+    segments.find_map(|segment| {
+        let name = RefName::deletion_proposed(&entry.package, &segment);
+        view.snapshot.get(&name).map(|_| name)
+    })
 }
 
 /// `refs/approve/…` and `refs/reject/…` that arrived as ordinary refs, where another program owns proc-receive. One that

@@ -38,7 +38,7 @@ pub fn plan(
     reader: &Reader,
     decided: &[Decided],
 ) -> Result<Plan, GitError> {
-    let mut plan = Plan { head: view.findings.head, ..Plan::default() };
+    let mut plan = Plan { head: view.head, ..Plan::default() };
     let start = plan.head;
     for (decision, deed) in decided {
         let merge = plan.add(repository, view, reader, decision, deed)?;

@@ -1,7 +1,7 @@
 //! The configuration file as it is written: keys and plain values, nothing judged yet.
 //!
-//! Names stay text here, because the YAML reader only knows the line of a mistake that it finds itself; `check` judges
-//! the values and `locate` finds their lines.
+//! Names stay text here, because the YAML reader only knows the line of a mistake that it finds itself.
+//! Never here: judging the values (see `check`) and finding their lines (see `locate`).
 
 use serde::{Deserialize, Deserializer};
 

@@ -29,7 +29,6 @@ use crate::identity::authority::Authority;
 use crate::identity::kubeconfig::write_admin_kubeconfig;
 use crate::identity::server_certificate::ServerCertificate;
 use crate::index::cache::Cache;
-use crate::index::catalog::Catalog;
 use crate::index::clock::Clock;
 use crate::index::guarded::Shared;
 use crate::listen::{Listener, needs_tls, tls_config};
@@ -97,8 +96,7 @@ pub async fn serve(options: Options) -> Result<()> {
     let shutdown = CancellationToken::new();
 
     let clock = Clock::open(state.join("clock")).context("the clock of resource versions cannot be opened")?;
-    let catalog = Arc::new(Catalog::new(clock.start()));
-    let shared = Arc::new(Shared { catalog, clock, cache: Cache::open(&state.join("cache")) });
+    let shared = Arc::new(Shared::new(clock, Cache::open(&state.join("cache"))));
     let metrics = Arc::new(Metrics::new());
     let hook_listener = hooks::bind(&state.join("run/hook.sock"), &[])?;
     let socket = hook_listener.path().to_owned();
@@ -134,6 +132,7 @@ pub async fn serve(options: Options) -> Result<()> {
     let first = warden.clone();
     let watching = watcher.clone();
     tokio::task::spawn_blocking(move || first.sweep(&watching)).await?;
+    shared.begin_serving();
     ready.store(true, Ordering::Release);
     tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), shutdown.clone()));
 
@@ -153,6 +152,7 @@ pub async fn serve(options: Options) -> Result<()> {
     // Last, so that pushes under way still get their answers.
     hooks_end.cancel();
     while tasks.join_next().await.is_some() {}
+    warden.repositories().all().iter().for_each(|repository| repository.guarded.keep());
     shared.cache.flush();
     Ok(())
 }

@@ -94,6 +94,7 @@ impl Warden {
             if !wanted {
                 tracing::info!(path = %path.display(), name = %key.name, "repository closed");
                 self.repositories.remove(&path);
+                let _order = self.shared.in_order();
                 self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
                 watcher.unwatch_repository(&path);
             }
@@ -192,6 +193,7 @@ impl Warden {
         if self.shared.catalog.repository(key.namespace.as_str(), key.name.as_str()).is_some() {
             return;
         }
+        let _order = self.shared.in_order();
         self.shared.catalog.put_repository(Repository {
             namespace: key.namespace.clone(),
             name: key.name.clone(),

@@ -126,7 +126,7 @@ pub fn judge(evidence: &Evidence, stage: Stage, limits: &Limits) -> Result<(), R
     }
     match stage {
         Stage::Save => Ok(()),
-        Stage::Propose | Stage::Approve => stale_base(evidence),
+        Stage::Propose | Stage::Approve => stale_base(evidence, stage),
     }
 }
 
@@ -220,17 +220,22 @@ fn content(evidence: &Evidence, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn stale_base(evidence: &Evidence) -> Result<(), Refusal> {
+fn stale_base(evidence: &Evidence, stage: Stage) -> Result<(), Refusal> {
     if evidence.base_tree == evidence.branch_tree {
         return Ok(());
     }
     let (package, workspace, branch) = (&evidence.package, &evidence.workspace, &evidence.branch);
+    let draft = RefName::draft(package, workspace);
+    let unlock = match stage {
+        Stage::Approve => format!("make it a draft again: git push origin {}:{draft}, then ", evidence.commit),
+        Stage::Save | Stage::Propose => String::new(),
+    };
     Err(Refusal::new(
         Code::StaleBase,
         format!("{package} changed on {branch} after {workspace} began: approving it would undo that change"),
     )
     .next(format!(
-        "rebase: git fetch origin && git rebase origin/{branch} && git push --force origin HEAD:refs/heads/drafts/{package}/{workspace}"
+        "{unlock}rebase: git fetch origin && git rebase origin/{branch} && git push --force origin HEAD:{draft}"
     )))
 }
 

@@ -4,7 +4,8 @@
 //! audit log. Entries are keyed by the SHA-256 of `<P>\0<W>`, so that no name meets another as a directory.
 //! Never here: reading or writing the chain (see `git::ledger_store`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -71,7 +72,7 @@ pub struct Intent {
     /// Who decided it, when, on which object id.
     #[serde(flatten)]
     pub deed: Deed,
-    /// For an approval: the revision number it gives.
+    /// For an approval: the revision number it gives; for a deletion: the number that was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionNumber>,
     /// For an approval: the merge commit that was prepared.
@@ -224,13 +225,15 @@ impl Entry {
 /// The whole ledger of a repository, in memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
-    entries: BTreeMap<EntryKey, Entry>,
+    entries: BTreeMap<EntryKey, Arc<Entry>>,
+    /// The entries that have an intent.
+    intents: BTreeSet<EntryKey>,
 }
 
 impl Ledger {
     /// The entry of a package's workspace.
     pub fn get(&self, package: &PackagePath, workspace: &Workspace) -> Option<&Entry> {
-        self.entries.get(&EntryKey::of(package, workspace))
+        self.entries.get(&EntryKey::of(package, workspace)).map(AsRef::as_ref)
     }
 
     /// A copy of the entry, or a new one.
@@ -240,12 +243,17 @@ impl Ledger {
 
     /// Puts an entry.
     pub fn insert(&mut self, entry: Entry) {
-        self.entries.insert(entry.key(), entry);
+        let key = entry.key();
+        match entry.intent {
+            Some(_) => self.intents.insert(key.clone()),
+            None => self.intents.remove(&key),
+        };
+        self.entries.insert(key, Arc::new(entry));
     }
 
-    /// Every entry.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// The entries with a transition under way.
+    pub fn with_intent(&self) -> impl Iterator<Item = &Entry> {
+        self.intents.iter().filter_map(|key| self.entries.get(key).map(AsRef::as_ref))
     }
 
     /// The highest number ever published of a package, as far as the ledger knows.

@@ -135,7 +135,7 @@ impl Action {
         }
     }
 
-    /// The action as a sentence continues it: "… may not <this>".
+    /// The action as a sentence continues it: "… may not …".
     pub fn words(self) -> &'static str {
         match self {
             Self::Save => "save a draft of",

@@ -185,6 +185,11 @@ impl Workspace {
         }
     }
 
+    /// A name that sorts before every workspace: where a package's revisions begin in an ordered map.
+    pub fn lowest() -> Self {
+        Self("".into())
+    }
+
     /// What a workspace that is about to be made must also satisfy: a DNS-1123 label, as in Porch.
     pub fn check_new(&self) -> Result<(), InvalidName> {
         if is_dns_label(self.as_str()) { Ok(()) } else { Err(invalid("workspace name", self.as_str(), LABEL_RULE)) }

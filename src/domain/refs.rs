@@ -13,6 +13,8 @@ pub const DRAFTS: &str = "refs/heads/drafts/";
 pub const PROPOSED: &str = "refs/heads/proposed/";
 /// Prefix of every deletion marker.
 pub const DELETION_PROPOSED: &str = "refs/heads/deletionProposed/";
+/// Prefix of every tag.
+pub const TAGS: &str = "refs/tags/";
 /// Prefix of the refs that are pushed to approve; none of them ever stays.
 pub const APPROVE: &str = "refs/approve/";
 /// Prefix of the refs that are pushed to reject; none of them ever stays.
@@ -238,8 +240,8 @@ pub fn classify(name: &RefName, registration: &Registration) -> RefKind {
             return split(rest, prefix, registration).map_or_else(RefKind::Malformed, |(p, w)| make(p, w));
         }
     }
-    match text.strip_prefix("refs/tags/") {
-        Some(rest) => split(rest, "refs/tags/", registration).map_or(RefKind::Other, |(p, w)| RefKind::Tag(p, w)),
+    match text.strip_prefix(TAGS) {
+        Some(rest) => split(rest, TAGS, registration).map_or(RefKind::Other, |(p, w)| RefKind::Tag(p, w)),
         None => RefKind::Other,
     }
 }

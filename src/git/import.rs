@@ -56,7 +56,7 @@ mod tests {
         let (source, copy) = (dir.path().join("source.git"), dir.path().join("below/copy.git"));
         create_bare(&source, "trunk").expect("created");
         import_bare(source.to_str().expect("text"), &copy).expect("imported");
-        let refs = |path: &Path| Store::open(path).expect("opens").reader().refs().expect("refs").digest();
+        let refs = |path: &Path| Store::open(path).expect("opens").reader().refs().expect("refs");
         assert_eq!(refs(&source), refs(&copy));
         let head = Store::open(&copy).expect("opens").reader().head_branch().expect("read");
         assert_eq!(head, Some(RefName::branch("trunk").expect("valid")));

@@ -5,12 +5,12 @@
 //! time is too coarse to tell two rewrites of the same moment apart.
 //! Never here: what a ref means (`domain::refs`) and moving refs (`ref_transaction`).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use gix::bstr::ByteSlice;
-use sha2::Digest;
 
 use super::error::{GitError, text};
 use super::reader::{Reader, ours};
@@ -63,16 +63,23 @@ impl RefSnapshot {
         self.0.is_empty()
     }
 
-    /// SHA-256 over names and targets: equal for two snapshots if, and only if, their refs are.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = sha2::Sha256::new();
-        for value in self.iter() {
-            hasher.update(value.name.as_str());
-            hasher.update([0]);
-            hasher.update(value.target.to_string());
-            hasher.update([b'\n']);
+    /// The names of the refs that are in only one of two snapshots, or not the same in both.
+    pub fn changed<'s>(&'s self, other: &'s Self) -> Vec<&'s RefName> {
+        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
+        let mut changed = Vec::new();
+        loop {
+            let order = match (ours.peek(), theirs.peek()) {
+                (None, None) => return changed,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(our), Some(their)) => our.name.cmp(&their.name),
+            };
+            let our = if order == Ordering::Greater { None } else { ours.next() };
+            let their = if order == Ordering::Less { None } else { theirs.next() };
+            if our != their {
+                changed.extend(our.or(their).map(|value| &value.name));
+            }
         }
-        hasher.finalize().into()
     }
 }
 

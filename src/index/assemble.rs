@@ -1,4 +1,4 @@
-//! Findings and ledger into package revisions with versions, and the changes against what was known before.
+//! What was found and the ledger into package revisions with versions, and the changes against what was known before.
 //!
 //! An object that did not change keeps its versions; one that did gets new ones from the clock. After a restart the
 //! ledger's versions hold for every object that still is what the ledger last saw; what no ledger entry knows takes its
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::catalog::Change;
 use super::clock::Clock;
-use super::scan::{Findings, Found};
+use super::scan::{Found, OfPackage};
 use crate::domain::ledger::{Entry, Ledger};
 use crate::domain::names::{PackagePath, Workspace, object_name};
-use crate::domain::package::{PackageRevision, RepositoryKey};
+use crate::domain::package::{Metadata, PackageRevision, RepositoryKey};
 use crate::domain::timestamp::Micros;
 
 /// Package and workspace: what identifies a package revision in its repository.
@@ -22,58 +22,97 @@ pub type RevisionId = (PackagePath, Workspace);
 /// The package revisions of a repository.
 pub type Objects = BTreeMap<RevisionId, Arc<PackageRevision>>;
 
-/// What an assembly gives.
+/// What an assembly gives beside the objects.
 #[derive(Debug, Default)]
 pub struct Assembly {
-    /// The objects now.
-    pub objects: Objects,
     /// What changed, with its resource versions.
     pub changes: Vec<Change>,
     /// The objects whose versions came from the clock and are to be kept in the ledger.
     pub unrecorded: BTreeSet<RevisionId>,
 }
 
-/// Makes the objects. `before` is `None` for the first assembly of a run: then nothing counts as a change.
-pub fn assemble(
-    key: &Arc<RepositoryKey>,
-    findings: &Findings,
-    ledger: &Ledger,
-    before: Option<&Objects>,
-    clock: &Clock,
-) -> Assembly {
-    let mut assembly = Assembly::default();
-    for (id, found) in &findings.revisions {
-        let entry = ledger.get(&found.package, &found.workspace);
-        let known = before.and_then(|before| before.get(id));
-        let Some(mut object) = compose(key, found, entry) else { continue };
-        if let Some(known) = known {
-            object.created = known.created;
+/// What an assembly works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Assembler<'a> {
+    /// The repository.
+    pub key: &'a Arc<RepositoryKey>,
+    /// Its ledger.
+    pub ledger: &'a Ledger,
+    /// The clock of resource versions.
+    pub clock: &'a Clock,
+    /// The first scan of a run: nothing counts as a change.
+    pub loading: bool,
+}
+
+impl Assembler<'_> {
+    /// Brings one package's objects up to date.
+    pub fn package(
+        &self,
+        package: &PackagePath,
+        revisions: &OfPackage,
+        objects: &mut Objects,
+        assembly: &mut Assembly,
+    ) {
+        for (workspace, found) in revisions {
+            let id = (package.clone(), workspace.clone());
+            let entry = self.ledger.get(package, workspace);
+            let known = objects.get(&id);
+            if known.is_some_and(|known| shows(known, found, entry)) {
+                continue;
+            }
+            let Some(mut object) = compose(self.key, found, entry) else { continue };
+            if let Some(known) = known {
+                object.created = known.created;
+            }
+            if versions(&mut object, found, entry, known.map(Arc::as_ref), !self.loading, self.clock) {
+                assembly.unrecorded.insert(id.clone());
+            }
+            let object = Arc::new(object);
+            if !self.loading {
+                assembly.changes.push(Change::Put(object.clone()));
+            }
+            objects.insert(id, object);
         }
-        let same = known.filter(|known| known.digest() == object.digest() && known.kptfile == object.kptfile);
-        if let Some(known) = same {
-            assembly.objects.insert(id.clone(), known.clone());
-            continue;
-        }
-        let from_clock = versions(&mut object, found, entry, known.map(Arc::as_ref), before.is_some(), clock);
-        if from_clock {
-            assembly.unrecorded.insert(id.clone());
-        }
-        let object = Arc::new(object);
-        if before.is_some() {
-            assembly.changes.push(Change::Put(object.clone()));
-        }
-        assembly.objects.insert(id.clone(), object);
-    }
-    for (id, gone) in before.into_iter().flatten() {
-        if !assembly.objects.contains_key(id) {
+        let gone = of_package(objects, package).filter(|(workspace, _)| !revisions.contains_key(*workspace));
+        let gone: Vec<RevisionId> = gone.map(|(workspace, _)| (package.clone(), workspace.clone())).collect();
+        for object in gone.iter().filter_map(|id| objects.remove(id)) {
             assembly.changes.push(Change::Remove {
-                namespace: gone.repository.namespace.clone(),
-                name: gone.name.clone(),
-                resource_version: clock.next(),
+                namespace: object.repository.namespace.clone(),
+                name: object.name.clone(),
+                resource_version: self.clock.next(),
             });
         }
     }
-    assembly
+}
+
+/// The objects of one package.
+pub fn of_package<'o>(
+    objects: &'o Objects,
+    package: &PackagePath,
+) -> impl Iterator<Item = (&'o Workspace, &'o Arc<PackageRevision>)> {
+    let start = (package.clone(), Workspace::lowest());
+    let package = package.clone();
+    objects
+        .range(start..)
+        .take_while(move |((other, _), _)| *other == package)
+        .map(|((_, workspace), object)| (workspace, object))
+}
+
+/// Whether an object shows what was found and what the ledger says, so that nothing about it changed.
+fn shows(known: &PackageRevision, found: &Found, entry: Option<&Entry>) -> bool {
+    known.revision == found.revision
+        && known.lifecycle == found.lifecycle
+        && known.latest == found.latest
+        && known.ref_name == found.ref_name
+        && known.commit == found.commit
+        && known.tree == found.tree
+        && known.kptfile == found.kptfile
+        && known.tasks == found.tasks
+        && known.publication == found.publication
+        && match entry {
+            Some(entry) => *known.metadata == entry.metadata,
+            None => *known.metadata == Metadata::default(),
+        }
 }
 
 fn compose(key: &Arc<RepositoryKey>, found: &Found, entry: Option<&Entry>) -> Option<PackageRevision> {
@@ -158,8 +197,12 @@ mod tests {
         digit.to_string().repeat(40).parse().expect("valid")
     }
 
-    fn findings(commit: char, tree: char) -> Findings {
-        let package = PackagePath::parse("p").expect("valid");
+    fn package() -> PackagePath {
+        PackagePath::parse("p").expect("valid")
+    }
+
+    fn revisions(commit: char, tree: char) -> OfPackage {
+        let package = package();
         let workspace = Workspace::parse("w").expect("valid");
         let found = Found {
             package: package.clone(),
@@ -175,11 +218,17 @@ mod tests {
             seconds: 1_000,
             latest: false,
         };
-        Findings { revisions: [((package, workspace), found)].into(), head: None }
+        [(workspace, found)].into()
     }
 
-    fn only(assembly: &Assembly) -> Arc<PackageRevision> {
-        assembly.objects.values().next().expect("one object").clone()
+    fn run(revisions: &OfPackage, ledger: &Ledger, loading: bool, objects: &mut Objects, clock: &Clock) -> Assembly {
+        let mut assembly = Assembly::default();
+        Assembler { key: &key(), ledger, clock, loading }.package(&package(), revisions, objects, &mut assembly);
+        assembly
+    }
+
+    fn only(objects: &Objects) -> Arc<PackageRevision> {
+        objects.values().next().expect("one object").clone()
     }
 
     fn clock() -> (tempfile::TempDir, Clock) {
@@ -191,41 +240,47 @@ mod tests {
     #[test]
     fn a_first_assembly_is_the_same_every_time() {
         let (_dir, clock) = clock();
-        let assembly = assemble(&key(), &findings('a', 'b'), &Ledger::default(), None, &clock);
-        assert_eq!(only(&assembly).resource_version, 1_000_000_000);
+        let mut objects = Objects::new();
+        let assembly = run(&revisions('a', 'b'), &Ledger::default(), true, &mut objects, &clock);
+        assert_eq!(only(&objects).resource_version, 1_000_000_000);
         assert!(assembly.changes.is_empty() && assembly.unrecorded.is_empty());
     }
 
     #[test]
     fn content_versions_change_with_the_content_only() {
         let (_dir, clock) = clock();
-        let ledger = Ledger::default();
-        let first = assemble(&key(), &findings('a', 'b'), &ledger, None, &clock);
-        let same = assemble(&key(), &findings('a', 'b'), &ledger, Some(&first.objects), &clock);
-        assert!(same.changes.is_empty() && Arc::ptr_eq(&only(&first), &only(&same)));
-        let reworded = assemble(&key(), &findings('c', 'b'), &ledger, Some(&first.objects), &clock);
-        assert!(only(&reworded).resource_version > clock.start());
-        assert_eq!(only(&reworded).content_version, only(&first).content_version);
-        let rewritten = assemble(&key(), &findings('d', 'e'), &ledger, Some(&reworded.objects), &clock);
-        assert_eq!(only(&rewritten).content_version, only(&rewritten).resource_version);
+        let (ledger, mut objects) = (Ledger::default(), Objects::new());
+        run(&revisions('a', 'b'), &ledger, true, &mut objects, &clock);
+        let first = only(&objects);
+        let same = run(&revisions('a', 'b'), &ledger, false, &mut objects, &clock);
+        assert!(same.changes.is_empty() && Arc::ptr_eq(&first, &only(&objects)));
+        run(&revisions('c', 'b'), &ledger, false, &mut objects, &clock);
+        assert!(only(&objects).resource_version > clock.start());
+        assert_eq!(only(&objects).content_version, first.content_version);
+        let rewritten = run(&revisions('d', 'e'), &ledger, false, &mut objects, &clock);
+        assert_eq!(only(&objects).content_version, only(&objects).resource_version);
         assert_eq!(rewritten.unrecorded.len(), 1);
-        let gone = assemble(&key(), &Findings::default(), &ledger, Some(&rewritten.objects), &clock);
-        assert!(matches!(gone.changes[..], [Change::Remove { .. }]));
+        let gone = run(&OfPackage::new(), &ledger, false, &mut objects, &clock);
+        assert!(matches!(gone.changes[..], [Change::Remove { .. }]) && objects.is_empty());
     }
 
     #[test]
     fn after_a_restart_the_ledger_s_versions_hold_for_what_it_saw_and_rise_for_what_it_did_not() {
         let (_dir, clock) = clock();
-        let object = only(&assemble(&key(), &findings('a', 'b'), &Ledger::default(), None, &clock));
+        let mut objects = Objects::new();
+        run(&revisions('a', 'b'), &Ledger::default(), true, &mut objects, &clock);
+        let object = only(&objects);
         let mut entry = Entry::new(object.package.clone(), object.workspace.clone());
         entry.versions =
             Some(Versions { resource_version: 77, digest: object.digest(), content_version: 55, tree: oid('b') });
         let mut ledger = Ledger::default();
         ledger.insert(entry);
-        let again = only(&assemble(&key(), &findings('a', 'b'), &ledger, None, &clock));
-        assert_eq!((again.resource_version, again.content_version), (77, 55));
-        let moved = assemble(&key(), &findings('c', 'b'), &ledger, None, &clock);
-        assert!(only(&moved).resource_version > clock.start());
-        assert_eq!((only(&moved).content_version, moved.unrecorded.len()), (55, 1));
+        let mut objects = Objects::new();
+        run(&revisions('a', 'b'), &ledger, true, &mut objects, &clock);
+        assert_eq!((only(&objects).resource_version, only(&objects).content_version), (77, 55));
+        let mut objects = Objects::new();
+        let moved = run(&revisions('c', 'b'), &ledger, true, &mut objects, &clock);
+        assert!(only(&objects).resource_version > clock.start());
+        assert_eq!((only(&objects).content_version, moved.unrecorded.len()), (55, 1));
     }
 }

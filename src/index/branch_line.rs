@@ -15,6 +15,9 @@ use crate::domain::oid::ObjectId;
 use crate::domain::package::Publication;
 use crate::git::{GitError, Reader};
 
+/// A commit that changed more files than this is compared package by package.
+const FEW_CHANGES: usize = 1_000;
+
 /// One package on the branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnBranch {
@@ -38,6 +41,21 @@ pub struct BranchLine {
 }
 
 impl BranchLine {
+    /// The packages that are on only one of two lines, or not the same on both.
+    pub fn differences(
+        old: Option<&BTreeMap<PackagePath, OnBranch>>,
+        new: Option<&BTreeMap<PackagePath, OnBranch>>,
+    ) -> Vec<PackagePath> {
+        let nothing = BTreeMap::new();
+        let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+        if std::ptr::eq(old, new) {
+            return Vec::new();
+        }
+        let gone = old.keys().filter(|package| !new.contains_key(*package));
+        let changed = new.iter().filter(|(package, on_branch)| old.get(*package) != Some(on_branch));
+        gone.chain(changed.map(|(package, _)| package)).cloned().collect()
+    }
+
     /// Reads the branch at `head`; `previous` saves the work that was done for an earlier head.
     pub fn read(
         reader: &Reader,
@@ -49,7 +67,10 @@ impl BranchLine {
             return Ok(previous.clone());
         }
         let tree = reader.commit(head)?.tree;
-        let wanted: BTreeMap<PackagePath, ObjectId> = reader.packages_below(tree, directory)?.into_iter().collect();
+        let wanted = match previous.map(|previous| previous.advanced(reader, tree)).transpose()?.flatten() {
+            Some(wanted) => wanted,
+            None => reader.packages_below(tree, directory)?.into_iter().collect(),
+        };
         let changers = changers(reader, head, &wanted, previous)?;
         let publications = publications(reader, head, previous)?;
         let packages = wanted.into_iter().map(|(package, tree)| {
@@ -61,6 +82,44 @@ impl BranchLine {
         });
         Ok(Self { head, packages: packages.collect() })
     }
+}
+
+impl BranchLine {
+    /// The packages of another tree, when it differs from this line's only inside packages that stay; `None` when packages
+    /// may have come or gone and the whole tree must be read.
+    fn advanced(&self, reader: &Reader, tree: ObjectId) -> Result<Option<BTreeMap<PackagePath, ObjectId>>, GitError> {
+        let Ok(before) = reader.commit(self.head) else { return Ok(None) };
+        let Ok(paths) = reader.changed_paths(Some(before.tree), Some(tree), FEW_CHANGES) else { return Ok(None) };
+        let mut wanted: BTreeMap<PackagePath, ObjectId> =
+            self.packages.iter().map(|(package, on_branch)| (package.clone(), on_branch.tree)).collect();
+        for path in &paths {
+            let Some(package) = enclosing(path, &wanted) else {
+                // A file of no package changes nothing here, unless it makes one.
+                if path.rsplit('/').next() == Some("Kptfile") {
+                    return Ok(None);
+                }
+                continue;
+            };
+            match reader.subtree(tree, &package)? {
+                Some(now) if reader.is_package(now)? => wanted.insert(package, now),
+                _ => return Ok(None),
+            };
+        }
+        Ok(Some(wanted))
+    }
+}
+
+/// The package of a map in which a file lies.
+fn enclosing(path: &str, packages: &BTreeMap<PackagePath, ObjectId>) -> Option<PackagePath> {
+    let mut at = path;
+    while let Some((parent, _)) = at.rsplit_once('/') {
+        at = parent;
+        let found = PackagePath::parse(at).ok().and_then(|at| packages.get_key_value(&at));
+        if let Some((package, _)) = found {
+            return Some(package.clone());
+        }
+    }
+    None
 }
 
 /// For each package the newest first-parent commit that changed it, and its time.
@@ -116,6 +175,27 @@ fn changed_packages(
     if old == new {
         return Ok(Vec::new());
     }
+    let paths = match reader.changed_paths(Some(old), Some(new), FEW_CHANGES) {
+        Ok(paths) => paths,
+        Err(GitError::TooMany { .. } | GitError::Damaged { .. }) => return compared(reader, old, new, open),
+        Err(error) => return Err(error),
+    };
+    let mut changed: Vec<PackagePath> = Vec::new();
+    for path in &paths {
+        if let Some(package) = enclosing(path, open).filter(|package| changed.last() != Some(package)) {
+            changed.push(package);
+        }
+    }
+    Ok(changed)
+}
+
+/// The same for a commit that changed very much: package by package.
+fn compared(
+    reader: &Reader,
+    old: ObjectId,
+    new: ObjectId,
+    open: &BTreeMap<PackagePath, ObjectId>,
+) -> Result<Vec<PackagePath>, GitError> {
     let mut changed = Vec::new();
     for package in open.keys() {
         if reader.subtree(old, package)? != reader.subtree(new, package)? {

@@ -149,8 +149,10 @@ impl Catalog {
     pub fn load(&self, objects: Vec<Arc<PackageRevision>>) {
         let mut inner = self.write();
         for object in objects {
+            inner.version = inner.version.max(object.resource_version);
             inner.revisions.insert((object.repository.namespace.to_string(), object.name.clone()), object);
         }
+        inner.feed = Feed::new(inner.version, WINDOW);
     }
 
     /// Puts a repository object. Nothing happens when it did not change in what clients see.

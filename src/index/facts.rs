@@ -69,12 +69,9 @@ impl From<Facts> for StoredFacts {
     }
 }
 
-/// Reads facts, from memory, the cache, or Git.
+/// Reads facts, from the cache or from Git.
 #[derive(Debug, Default)]
 pub struct FactStore {
-    known: HashMap<String, Option<Arc<Facts>>>,
-    previous: HashMap<String, Option<Arc<Facts>>>,
-    kptfiles: HashMap<ObjectId, Arc<Kptfile>>,
     annotated: AnnotatedHistory,
 }
 
@@ -88,30 +85,14 @@ impl FactStore {
         package: &PackagePath,
         segment: &Workspace,
         origin: Origin,
-    ) -> Result<Option<Arc<Facts>>, GitError> {
+    ) -> Result<Option<Facts>, GitError> {
         let key = format!("facts/{commit}/{package}/{segment}/{}", u8::from(matches!(origin, Origin::Draft(_))));
-        if let Some(known) = self.known.get(&key) {
-            return Ok(known.clone());
+        if let Some(cached) = cache.get(&key) {
+            return Ok(cached);
         }
-        if let Some(known) = self.previous.remove(&key) {
-            self.known.insert(key, known.clone());
-            return Ok(known);
-        }
-        let facts = match cache.get::<Option<Facts>>(&key) {
-            Some(cached) => cached.map(Arc::new),
-            None => {
-                let read = self.read(reader, commit, package, segment, origin)?;
-                cache.put(&key, &read);
-                read.map(Arc::new)
-            }
-        };
-        self.known.insert(key, facts.clone());
-        Ok(facts)
-    }
-
-    /// Begins a scan: what the scan does not ask for again is forgotten when the next one begins.
-    pub fn begin_scan(&mut self) {
-        self.previous = std::mem::take(&mut self.known);
+        let read = self.read(reader, commit, package, segment, origin)?;
+        cache.put(&key, &read);
+        Ok(read)
     }
 
     fn read(
@@ -137,26 +118,11 @@ impl FactStore {
         Ok(Some(Facts {
             tree,
             workspace,
-            kptfile: self.kptfile(reader, tree)?,
+            kptfile: read_kptfile(reader, tree)?,
             tasks: Arc::new(task.into_iter().collect()),
             publication: publication(&commit),
             seconds: commit.committer.seconds,
         }))
-    }
-
-    /// The summary of a package tree's Kptfile.
-    pub fn kptfile(&mut self, reader: &Reader, tree: ObjectId) -> Result<Arc<Kptfile>, GitError> {
-        if let Some(known) = self.kptfiles.get(&tree) {
-            return Ok(known.clone());
-        }
-        let bytes = match reader.kptfile(tree) {
-            Err(GitError::TooLarge { .. }) => None,
-            other => other?,
-        };
-        let read = bytes.and_then(|bytes| kptfile::read(&bytes).ok()).map(|reading| reading.kptfile);
-        let kptfile = Arc::new(read.unwrap_or_default());
-        self.kptfiles.insert(tree, kptfile.clone());
-        Ok(kptfile)
     }
 
     /// The task recorded for a workspace. What a draft or an approval brought in is searched first and is enough; only
@@ -185,6 +151,26 @@ impl FactStore {
         let lines: Vec<Annotation> = own.iter().flat_map(|commit| annotation::read(&commit.message)).collect();
         Ok(annotation::pick_task(lines.iter().filter(|line| line.names(package, workspace))))
     }
+}
+
+/// The summary of a package tree's Kptfile, from the cache or from Git.
+pub fn kptfile(reader: &Reader, cache: &Cache, tree: ObjectId) -> Result<Arc<Kptfile>, GitError> {
+    let key = format!("kptfile/{tree}");
+    if let Some(cached) = cache.get::<Kptfile>(&key) {
+        return Ok(Arc::new(cached));
+    }
+    let kptfile = read_kptfile(reader, tree)?;
+    cache.put(&key, &*kptfile);
+    Ok(kptfile)
+}
+
+fn read_kptfile(reader: &Reader, tree: ObjectId) -> Result<Arc<Kptfile>, GitError> {
+    let bytes = match reader.kptfile(tree) {
+        Err(GitError::TooLarge { .. }) => None,
+        other => other?,
+    };
+    let read = bytes.and_then(|bytes| kptfile::read(&bytes).ok()).map(|reading| reading.kptfile);
+    Ok(Arc::new(read.unwrap_or_default()))
 }
 
 /// Who made a commit and when, as the API shows it for published revisions.

@@ -5,14 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::assemble::{Objects, RevisionId, assemble};
+use super::assemble::{Assembler, Assembly, Objects, RevisionId};
+use super::branch_line::BranchLine;
 use super::cache::Cache;
 use super::catalog::Catalog;
 use super::clock::{self, Clock};
-use super::scan::{Findings, Memory, scan};
+use super::facts::FactStore;
+use super::scan::{OfPackage, Scanner, branch_line, keep_branch_line, packages_named};
 use crate::domain::ledger::{Entry, Ledger};
+use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::refs::RefName;
@@ -28,6 +32,36 @@ pub struct Shared {
     pub clock: Clock,
     /// The cache.
     pub cache: Cache,
+    order: Mutex<()>,
+    serving: AtomicBool,
+}
+
+impl Shared {
+    /// What the repositories of one daemon share. The catalog's feed begins where the clock does.
+    pub fn new(clock: Clock, cache: Cache) -> Self {
+        Self {
+            catalog: Arc::new(Catalog::new(clock.start())),
+            clock,
+            cache,
+            order: Mutex::new(()),
+            serving: AtomicBool::new(false),
+        }
+    }
+
+    /// The first scan is over: from now on every object that appears is a change that watchers hear of.
+    pub fn begin_serving(&self) {
+        self.serving.store(true, Ordering::Release);
+    }
+
+    fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Acquire)
+    }
+
+    /// Held from the moment a resource version is taken until the catalog has it: watchers must see versions rise, whichever
+    /// repository they come from.
+    pub fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// One state of a repository, all parts of the same moment.
@@ -35,8 +69,8 @@ pub struct Shared {
 pub struct View {
     /// The refs.
     pub snapshot: RefSnapshot,
-    /// What they show.
-    pub findings: Arc<Findings>,
+    /// The registered branch's commit, if the branch exists.
+    pub head: Option<ObjectId>,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The ledger's commit.
@@ -58,12 +92,23 @@ pub struct Guarded {
 
 #[derive(Debug)]
 struct State {
-    memory: Memory,
+    facts: FactStore,
+    line: Option<BranchLine>,
     view: Option<View>,
-    digest: [u8; 32],
+    /// Packages whose ledger entries were written since the last refresh.
+    touched: BTreeSet<PackagePath>,
     unrecorded: BTreeSet<RevisionId>,
     created: Micros,
     shown: Option<(usize, Option<ObjectId>, Health)>,
+}
+
+/// What a scan read.
+struct Scan {
+    found: Vec<(PackagePath, OfPackage)>,
+    ledger: Arc<Ledger>,
+    ledger_head: Option<ObjectId>,
+    head: Option<ObjectId>,
+    new_line: Option<BranchLine>,
 }
 
 /// Proof that the caller is the repository's only writer.
@@ -78,11 +123,12 @@ impl Guarded {
             store: Store::open(path)?,
             shared,
             state: Mutex::new(State {
-                memory: Memory::default(),
+                facts: FactStore::default(),
+                line: None,
                 view: None,
-                digest: [0; 32],
+                touched: BTreeSet::new(),
                 unrecorded: BTreeSet::new(),
-                created: clock::now(),
+                created: birth(path),
                 shown: None,
             }),
             writer: Mutex::new(()),
@@ -128,60 +174,101 @@ impl Guarded {
     fn refresh_locked(&self, state: &mut State) -> Result<View, GitError> {
         let reader = self.store.reader();
         let snapshot = reader.refs()?;
-        let digest = snapshot.digest();
-        if let Some(view) = state.view.as_ref().filter(|_| state.digest == digest) {
+        if let Some(view) = state.view.as_ref().filter(|view| view.snapshot == snapshot) {
             return Ok(view.clone());
         }
-        let before = state.view.take();
-        let ledger_head = snapshot.get(&RefName::ledger()).map(|value| value.target);
-        let outcome = self.read(&reader, snapshot, ledger_head, before.as_ref(), state);
-        match outcome {
-            Ok(view) => {
-                state.digest = digest;
-                state.view = Some(view.clone());
-                Ok(view)
-            }
-            Err(error) => {
-                state.view = before;
-                Err(error)
-            }
-        }
+        let scan = self.scan(&reader, &snapshot, state)?;
+        Ok(self.take_over(snapshot, scan, state))
     }
 
-    fn read(
-        &self,
-        reader: &Reader,
-        snapshot: RefSnapshot,
-        ledger_head: Option<ObjectId>,
-        before: Option<&View>,
-        state: &mut State,
-    ) -> Result<View, GitError> {
-        let ledger = match before.filter(|before| before.ledger_head == ledger_head) {
-            Some(before) => before.ledger.clone(),
+    /// Reads what may have changed since the view before, and changes nothing yet.
+    fn scan(&self, reader: &Reader, snapshot: &RefSnapshot, state: &mut State) -> Result<Scan, GitError> {
+        let State { facts, line, view, touched, .. } = state;
+        let registration = &self.key.registration;
+        let ledger_head = snapshot.get(&RefName::ledger()).map(|value| value.target);
+        let known_ledger = view.as_ref().filter(|view| view.ledger_head == ledger_head).map(|view| view.ledger.clone());
+        let head = snapshot.get(&registration.branch).and_then(|value| value.commit);
+        let new_line = match head {
+            Some(head) if line.as_ref().is_some_and(|line| line.head == head) => None,
+            Some(head) => Some(branch_line(reader, head, registration, &self.shared.cache, line.as_ref())?),
+            None => None,
+        };
+        let mut packages = touched.clone();
+        match (view.as_ref(), &known_ledger) {
+            (Some(view), Some(_)) => {
+                packages.extend(packages_named(view.snapshot.changed(snapshot).into_iter(), registration));
+                let old = line.as_ref().map(|line| &line.packages);
+                let new = new_line.as_ref().map(|line| &line.packages).or(old.filter(|_| head.is_some()));
+                packages.extend(BranchLine::differences(old, new));
+            }
+            // The first scan, or a ledger that somebody else wrote: everything.
+            _ => {
+                packages.extend(packages_named(snapshot.iter().map(|value| &value.name), registration));
+                packages.extend(new_line.iter().chain(line.iter()).flat_map(|line| line.packages.keys().cloned()));
+                packages.extend(view.iter().flat_map(|view| view.objects.keys().map(|(package, _)| package.clone())));
+            }
+        }
+        let ledger = match known_ledger {
+            Some(ledger) => ledger,
             None => Arc::new(read_ledger(reader, self.store.path())?),
         };
-        let registration = &self.key.registration;
-        let findings = scan(reader, &snapshot, registration, &ledger, &self.shared.cache, &mut state.memory)?;
-        let objects_before = before.map(|before| &*before.objects);
-        let assembly = assemble(&self.key, &findings, &ledger, objects_before, &self.shared.clock);
-        state.unrecorded.retain(|id| assembly.objects.contains_key(id));
+        let line = new_line.as_ref().or(line.as_ref()).filter(|_| head.is_some());
+        let cache = &self.shared.cache;
+        let scanner = Scanner { reader, snapshot, registration, ledger: &ledger, cache, line };
+        let mut found = Vec::with_capacity(packages.len());
+        for package in packages {
+            let revisions = scanner.package(&package, facts)?;
+            found.push((package, revisions));
+        }
+        Ok(Scan { found, ledger, ledger_head, head, new_line })
+    }
+
+    /// Makes what was read the view, and tells the watchers.
+    fn take_over(&self, snapshot: RefSnapshot, scan: Scan, state: &mut State) -> View {
+        let before = state.view.take();
+        state.touched.clear();
+        let loading = before.is_none() && !self.shared.is_serving();
+        let mut objects = before.map(|view| view.objects).unwrap_or_default();
+        let _order = self.shared.in_order();
+        let mut assembly = Assembly::default();
+        let assembler = Assembler { key: &self.key, ledger: &scan.ledger, clock: &self.shared.clock, loading };
+        for (package, revisions) in &scan.found {
+            assembler.package(package, revisions, Arc::make_mut(&mut objects), &mut assembly);
+        }
         state.unrecorded.extend(assembly.unrecorded);
-        if before.is_none() {
-            self.shared.catalog.load(assembly.objects.values().cloned().collect());
+        state.unrecorded.retain(|id| objects.contains_key(id));
+        if loading {
+            self.shared.catalog.load(objects.values().cloned().collect());
         }
         self.shared.catalog.apply(assembly.changes);
-        Ok(View { snapshot, findings: Arc::new(findings), ledger, ledger_head, objects: Arc::new(assembly.objects) })
+        match (scan.new_line, scan.head) {
+            (Some(line), _) => state.line = Some(line),
+            (None, None) => state.line = None,
+            (None, Some(_)) => {}
+        }
+        let (ledger, ledger_head, head) = (scan.ledger, scan.ledger_head, scan.head);
+        let view = View { snapshot, head, ledger, ledger_head, objects };
+        state.view = Some(view.clone());
+        view
+    }
+
+    /// Keeps what would take long to read again; called when the daemon ends.
+    pub fn keep(&self) {
+        if let Some(line) = &self.state().line {
+            keep_branch_line(line, &self.key.registration, &self.shared.cache);
+        }
     }
 
     /// Brings the Repository object up to date, when what clients see of it changed.
     fn show(&self, state: &mut State, health: Health) {
         let count = state.view.as_ref().map_or(0, |view| view.objects.len());
-        let head = state.view.as_ref().and_then(|view| view.findings.head);
+        let head = state.view.as_ref().and_then(|view| view.head);
         let shown = (count, head, health.clone());
         if state.shown.as_ref() == Some(&shown) {
             return;
         }
         state.shown = Some(shown);
+        let _order = self.shared.in_order();
         self.shared.catalog.put_repository(Repository {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),
@@ -201,9 +288,13 @@ impl Guarded {
     /// effect on the objects shows at the next refresh, which the moved ledger ref causes.
     pub fn ledger_written(&self, head: ObjectId, entries: impl Iterator<Item = Entry>) {
         let mut state = self.state();
-        if let Some(view) = &mut state.view {
+        let State { view, touched, .. } = &mut *state;
+        if let Some(view) = view {
             let ledger = Arc::make_mut(&mut view.ledger);
-            entries.for_each(|entry| ledger.insert(entry));
+            for entry in entries {
+                touched.insert(entry.package.clone());
+                ledger.insert(entry);
+            }
             view.ledger_head = Some(head);
         }
     }
@@ -220,6 +311,13 @@ impl Guarded {
             state.unrecorded.remove(id);
         });
     }
+}
+
+/// When the repository's directory was made, as far as the file system knows; else now.
+fn birth(path: &Path) -> Micros {
+    let made = std::fs::metadata(path).and_then(|metadata| metadata.created()).ok();
+    let since = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or_else(clock::now, |since| Micros::from_seconds(i64::try_from(since.as_secs()).unwrap_or(0)))
 }
 
 /// Reads the whole ledger. An entry that cannot be read is left out and told: it must not take the others with it.

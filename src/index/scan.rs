@@ -1,20 +1,23 @@
-//! Refs into package revisions: Porch's discovery, made safe. One pass over the refs gives everything there is.
+//! Refs into package revisions: Porch's discovery, made safe, one package at a time.
 //!
-//! A ref that cannot be read or understood never breaks the listing. Never here: versions, events and the ledger's
-//! metadata (see `assemble`); the ledger's intents are asked only where two refs say different things.
+//! A package's revisions depend on its own refs, its directory on the registered branch and the ledger's intents for it,
+//! and on nothing else; so a change of some refs is a scan of some packages. A ref that cannot be read or understood never
+//! breaks the listing. Never here: versions, events and metadata (see `assemble`).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::branch_line::BranchLine;
+use super::branch_line::{BranchLine, OnBranch};
 use super::cache::Cache;
-use super::facts::{FactStore, Facts, Origin};
+use super::facts::{FactStore, Facts, Origin, kptfile};
 use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Action, Lifecycle};
 use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::Publication;
-use crate::domain::refs::{RefKind, RefName, Registration, RevisionNumber, classify};
+use crate::domain::refs::{
+    DELETION_PROPOSED, DRAFTS, PROPOSED, RefKind, RefName, Registration, RevisionNumber, TAGS, classify,
+};
 use crate::git::{GitError, Reader, RefSnapshot};
 use crate::krm::kptfile::Kptfile;
 
@@ -47,205 +50,203 @@ pub struct Found {
     pub latest: bool,
 }
 
-/// What a scan keeps from one time to the next.
-#[derive(Debug, Default)]
-pub struct Memory {
-    facts: FactStore,
-    line: Option<BranchLine>,
-}
+/// The revisions of one package, by workspace: a workspace names one revision.
+pub type OfPackage = BTreeMap<Workspace, Found>;
 
-/// Everything a scan found, keyed by package and workspace.
-#[derive(Debug, Clone, Default)]
-pub struct Findings {
-    /// The package revisions; of two with one name, the one that is further in life.
-    pub revisions: BTreeMap<(PackagePath, Workspace), Found>,
-    /// The registered branch's commit.
-    pub head: Option<ObjectId>,
-}
-
-/// Scans a repository.
-pub fn scan(
-    reader: &Reader,
-    snapshot: &RefSnapshot,
+/// The packages that the names of these refs speak of.
+pub fn packages_named<'n>(
+    names: impl Iterator<Item = &'n RefName>,
     registration: &Registration,
-    ledger: &Ledger,
+) -> BTreeSet<PackagePath> {
+    names
+        .filter_map(|name| match classify(name, registration) {
+            RefKind::Draft(package, _)
+            | RefKind::Proposed(package, _)
+            | RefKind::DeletionProposed(package, _)
+            | RefKind::Tag(package, _) => Some(package),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The branch's packages at `head`: from what is known of an earlier head, from the cache, or from Git.
+pub fn branch_line(
+    reader: &Reader,
+    head: ObjectId,
+    registration: &Registration,
     cache: &Cache,
-    memory: &mut Memory,
-) -> Result<Findings, GitError> {
-    memory.facts.begin_scan();
-    let head = snapshot.get(&registration.branch).and_then(|value| value.commit);
-    let mut markers: HashSet<(PackagePath, Workspace)> = HashSet::new();
-    let mut unpublished = Vec::new();
-    let mut tags = Vec::new();
-    for value in snapshot.iter() {
-        let Some(commit) = value.commit else { continue };
-        match classify(&value.name, registration) {
-            RefKind::DeletionProposed(package, segment) => {
-                markers.insert((package, segment));
+    previous: Option<&BranchLine>,
+) -> Result<BranchLine, GitError> {
+    let key = format!("branch/{head}/{}", registration.directory.as_str());
+    if previous.is_none()
+        && let Some(line) = cache.get::<Vec<(PackagePath, OnBranch)>>(&key)
+    {
+        return Ok(BranchLine { head, packages: line.into_iter().collect() });
+    }
+    BranchLine::read(reader, head, &registration.directory, previous)
+}
+
+/// Keeps a branch line for the next start.
+pub fn keep_branch_line(line: &BranchLine, registration: &Registration, cache: &Cache) {
+    let key = format!("branch/{}/{}", line.head, registration.directory.as_str());
+    cache.put(&key, &line.packages.iter().collect::<Vec<_>>());
+}
+
+/// What a scan reads from.
+pub struct Scanner<'a> {
+    /// Git.
+    pub reader: &'a Reader,
+    /// The refs.
+    pub snapshot: &'a RefSnapshot,
+    /// Branch and directory.
+    pub registration: &'a Registration,
+    /// The ledger; only its intents are asked, and only where two refs say different things.
+    pub ledger: &'a Ledger,
+    /// The cache.
+    pub cache: &'a Cache,
+    /// The branch's packages.
+    pub line: Option<&'a BranchLine>,
+}
+
+impl Scanner<'_> {
+    /// Scans one package.
+    pub fn package(&self, package: &PackagePath, facts: &mut FactStore) -> Result<OfPackage, GitError> {
+        let markers: BTreeSet<Workspace> =
+            self.refs(DELETION_PROPOSED, package).map(|(segment, _, _)| segment).collect();
+        let mut revisions = OfPackage::new();
+        for (segment, name, commit) in self.refs(TAGS, package) {
+            let number = RevisionNumber::from_segment(segment.as_str());
+            let number = if number.is_published() { number } else { RevisionNumber::NONE };
+            let origin = if number.is_published() { Origin::Tag } else { Origin::NamedTag };
+            let read = facts.facts(self.reader, self.cache, commit, package, &segment, origin);
+            let Some(facts) = tolerate(&name, read) else { continue };
+            let standard = Workspace::parse(&number.segment()).ok().filter(|_| number.is_published());
+            let marked = markers.contains(&segment) || standard.is_some_and(|segment| markers.contains(&segment));
+            put(&mut revisions, found(facts, package, number, published(marked), name, commit));
+        }
+        self.placeholder(package, &markers, &mut revisions)?;
+        let origin = Origin::Draft(self.line.map(|line| line.head));
+        for (prefix, lifecycle) in [(DRAFTS, Lifecycle::Draft), (PROPOSED, Lifecycle::Proposed)] {
+            for (workspace, name, commit) in self.refs(prefix, package) {
+                let read = facts.facts(self.reader, self.cache, commit, package, &workspace, origin);
+                let Some(facts) = tolerate(&name, read) else { continue };
+                let candidate = found(facts, package, RevisionNumber::UNPUBLISHED, lifecycle, name, commit);
+                self.put_unpublished(&mut revisions, candidate);
             }
-            RefKind::Draft(package, workspace) => {
-                unpublished.push((value, commit, package, workspace, Lifecycle::Draft))
+        }
+        mark_latest(&mut revisions);
+        Ok(revisions)
+    }
+
+    /// The refs `<prefix><P>/<last segment>` of a package that lead to a commit.
+    fn refs(&self, prefix: &str, package: &PackagePath) -> impl Iterator<Item = (Workspace, RefName, ObjectId)> {
+        let start = format!("{prefix}{package}/");
+        let length = start.len();
+        self.snapshot.under(&start).iter().filter_map(move |value| {
+            let last = Workspace::parse(&value.name.as_str()[length..]).ok()?;
+            let known = !matches!(classify(&value.name, self.registration), RefKind::RegisteredBranch);
+            Some((last, value.name.clone(), value.commit?)).filter(|_| known)
+        })
+    }
+
+    fn placeholder(
+        &self,
+        package: &PackagePath,
+        markers: &BTreeSet<Workspace>,
+        revisions: &mut OfPackage,
+    ) -> Result<(), GitError> {
+        let Some(on_branch) = self.line.and_then(|line| line.packages.get(package)) else { return Ok(()) };
+        // A branch name with a slash would make an invalid object name in Porch; here the slash becomes a dash.
+        let workspace = Workspace::parse(&self.registration.branch_name().replace('/', "-"));
+        let Ok(workspace) = workspace else { return Ok(()) };
+        put(
+            revisions,
+            Found {
+                package: package.clone(),
+                lifecycle: published(markers.contains(&workspace)),
+                workspace,
+                revision: RevisionNumber::NONE,
+                ref_name: self.registration.branch.clone(),
+                commit: on_branch.commit,
+                tree: on_branch.tree,
+                kptfile: kptfile(self.reader, self.cache, on_branch.tree)?,
+                tasks: Arc::default(),
+                publication: on_branch.publication.clone(),
+                seconds: on_branch.seconds,
+                latest: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// Puts a draft or a proposal. A published revision of the same workspace stays (an approval is being completed);
+    /// between a draft and a proposal the ledger's intent decides, and without one the draft.
+    fn put_unpublished(&self, revisions: &mut OfPackage, found: Found) {
+        let stays = match revisions.get(&found.workspace) {
+            None => false,
+            Some(other) if other.lifecycle.is_published() => true,
+            Some(_) => {
+                let entry = self.ledger.get(&found.package, &found.workspace);
+                let intent = entry.and_then(|entry| entry.intent.as_ref());
+                let proposing = intent.is_some_and(|intent| intent.action == Action::Propose);
+                (found.lifecycle == Lifecycle::Proposed) != proposing
             }
-            RefKind::Proposed(package, workspace) => {
-                unpublished.push((value, commit, package, workspace, Lifecycle::Proposed));
-            }
-            RefKind::Tag(package, segment) => tags.push((value, commit, package, segment)),
-            _ => {}
+        };
+        if !stays {
+            revisions.insert(found.workspace.clone(), found);
         }
     }
+}
 
-    let mut findings = Findings { revisions: BTreeMap::new(), head };
-    for (value, commit, package, segment) in tags {
-        let number = RevisionNumber::from_segment(segment.as_str());
-        let number = if number.is_published() { number } else { RevisionNumber::NONE };
-        let origin = if number.is_published() { Origin::Tag } else { Origin::NamedTag };
-        let facts = tolerate(&value.name, memory.facts.facts(reader, cache, commit, &package, &segment, origin));
-        let Some(facts) = facts.flatten() else { continue };
-        let standard = Workspace::parse(&number.segment()).unwrap_or_else(|_| segment.clone());
-        let marked = markers.contains(&(package.clone(), segment))
-            || (number.is_published() && markers.contains(&(package.clone(), standard)));
-        let lifecycle = if marked { Lifecycle::DeletionProposed } else { Lifecycle::Published };
-        findings.put(found(&facts, package, number, lifecycle, value.name.clone(), commit));
-    }
-    if let Some(head) = head {
-        let line = branch_line(reader, head, registration, cache, memory.line.take())?;
-        findings.placeholders(reader, registration, &line, &markers, memory)?;
-        memory.line = Some(line);
-    }
-    for (value, commit, package, workspace, lifecycle) in unpublished {
-        let origin = Origin::Draft(head);
-        let facts = tolerate(&value.name, memory.facts.facts(reader, cache, commit, &package, &workspace, origin));
-        let Some(facts) = facts.flatten() else { continue };
-        let candidate = found(&facts, package, RevisionNumber::UNPUBLISHED, lifecycle, value.name.clone(), commit);
-        findings.put_unpublished(candidate, ledger);
-    }
-    findings.mark_latest();
-    Ok(findings)
+fn published(marked: bool) -> Lifecycle {
+    if marked { Lifecycle::DeletionProposed } else { Lifecycle::Published }
 }
 
 fn found(
-    facts: &Facts,
-    package: PackagePath,
+    facts: Facts,
+    package: &PackagePath,
     revision: RevisionNumber,
     lifecycle: Lifecycle,
     ref_name: RefName,
     commit: ObjectId,
 ) -> Found {
     Found {
-        package,
-        workspace: facts.workspace.clone(),
+        package: package.clone(),
+        workspace: facts.workspace,
         revision,
         lifecycle,
         ref_name,
         commit,
         tree: facts.tree,
-        kptfile: facts.kptfile.clone(),
-        tasks: facts.tasks.clone(),
-        publication: lifecycle.is_published().then(|| facts.publication.clone()),
+        kptfile: facts.kptfile,
+        tasks: facts.tasks,
+        publication: lifecycle.is_published().then_some(facts.publication),
         seconds: facts.seconds,
         latest: false,
     }
 }
 
-fn tolerate<T>(name: &RefName, result: Result<T, GitError>) -> Option<T> {
-    result.map_err(|error| tracing::warn!(%name, %error, "this ref cannot be read and is left out")).ok()
+fn tolerate(name: &RefName, result: Result<Option<Facts>, GitError>) -> Option<Facts> {
+    let told = |error: &GitError| tracing::warn!(%name, %error, "this ref cannot be read and is left out");
+    result.inspect_err(told).ok().flatten()
 }
 
-fn branch_line(
-    reader: &Reader,
-    head: ObjectId,
-    registration: &Registration,
-    cache: &Cache,
-    previous: Option<BranchLine>,
-) -> Result<BranchLine, GitError> {
-    if let Some(line) = previous.as_ref().filter(|line| line.head == head) {
-        return Ok(line.clone());
+/// Puts a published revision. Where two share a workspace, the one with the higher number stays.
+fn put(revisions: &mut OfPackage, found: Found) {
+    match revisions.get(&found.workspace) {
+        Some(other) if other.revision >= found.revision => {
+            tracing::debug!(kept = %other.ref_name, hidden = %found.ref_name, "two refs show one package revision");
+        }
+        _ => {
+            revisions.insert(found.workspace.clone(), found);
+        }
     }
-    let key = format!("branch/{head}/{}", registration.directory.as_str());
-    if previous.is_none()
-        && let Some(line) = cache.get::<Vec<(PackagePath, super::branch_line::OnBranch)>>(&key)
-    {
-        return Ok(BranchLine { head, packages: line.into_iter().collect() });
-    }
-    let line = BranchLine::read(reader, head, &registration.directory, previous.as_ref())?;
-    cache.put(&key, &line.packages.iter().collect::<Vec<_>>());
-    Ok(line)
 }
 
-impl Findings {
-    fn placeholders(
-        &mut self,
-        reader: &Reader,
-        registration: &Registration,
-        line: &BranchLine,
-        markers: &HashSet<(PackagePath, Workspace)>,
-        memory: &mut Memory,
-    ) -> Result<(), GitError> {
-        // A branch name with a slash would make an invalid object name in Porch; here the slash becomes a dash.
-        let Ok(workspace) = Workspace::parse(&registration.branch_name().replace('/', "-")) else { return Ok(()) };
-        for (package, on_branch) in &line.packages {
-            let key = (package.clone(), workspace.clone());
-            let lifecycle = if markers.contains(&key) { Lifecycle::DeletionProposed } else { Lifecycle::Published };
-            let kptfile = memory.facts.kptfile(reader, on_branch.tree)?;
-            self.put(Found {
-                package: package.clone(),
-                workspace: workspace.clone(),
-                revision: RevisionNumber::NONE,
-                lifecycle,
-                ref_name: registration.branch.clone(),
-                commit: on_branch.commit,
-                tree: on_branch.tree,
-                kptfile,
-                tasks: Arc::new(Vec::new()),
-                publication: on_branch.publication.clone(),
-                seconds: on_branch.seconds,
-                latest: false,
-            });
-        }
-        Ok(())
-    }
-
-    /// Puts a published revision. Where two share package and workspace, the higher number stays: a workspace names one
-    /// revision.
-    fn put(&mut self, found: Found) {
-        let key = (found.package.clone(), found.workspace.clone());
-        match self.revisions.get(&key) {
-            Some(other) if other.revision >= found.revision => {
-                tracing::debug!(kept = %other.ref_name, hidden = %found.ref_name, "two refs show one package revision");
-            }
-            _ => {
-                self.revisions.insert(key, found);
-            }
-        }
-    }
-
-    /// Puts a draft or a proposal. A published revision of the same workspace stays (an approval is being completed);
-    /// between a draft and a proposal the ledger's intent decides, and without one the draft.
-    fn put_unpublished(&mut self, found: Found, ledger: &Ledger) {
-        let key = (found.package.clone(), found.workspace.clone());
-        let stays = match self.revisions.get(&key) {
-            None => false,
-            Some(other) if other.lifecycle.is_published() => true,
-            Some(_) => {
-                let intent = ledger.get(&found.package, &found.workspace).and_then(|entry| entry.intent.as_ref());
-                let proposing = intent.is_some_and(|intent| intent.action == Action::Propose);
-                (found.lifecycle == Lifecycle::Proposed) != proposing
-            }
-        };
-        if !stays {
-            self.revisions.insert(key, found);
-        }
-    }
-
-    /// The latest of a package is the published revision with the highest number. By full path, not by leaf as in Porch.
-    fn mark_latest(&mut self) {
-        let mut highest: BTreeMap<PackagePath, RevisionNumber> = BTreeMap::new();
-        for found in self.revisions.values().filter(|found| found.revision.is_published()) {
-            let slot = highest.entry(found.package.clone()).or_insert(found.revision);
-            *slot = (*slot).max(found.revision);
-        }
-        for found in self.revisions.values_mut() {
-            found.latest = found.revision.is_published() && highest.get(&found.package) == Some(&found.revision);
-        }
+/// The latest of a package is the published revision with the highest number. By full path, not by leaf as in Porch.
+fn mark_latest(revisions: &mut OfPackage) {
+    let highest = revisions.values().map(|found| found.revision).filter(|number| number.is_published()).max();
+    for found in revisions.values_mut() {
+        found.latest = Some(found.revision) == highest;
     }
 }

@@ -61,11 +61,14 @@ fn kubectl_shows_package_revisions_in_every_form() {
     assert_eq!(lines, rows);
     let wide = world.kubectl("rea", &["get", "packagerevisions", "-A", "-o", "wide", "--no-headers"]).ok().stdout;
     assert!(wide.lines().count() == 4 && wide.lines().all(|line| line.starts_with("default ")), "{wide}");
-    assert!(world.kubectl("rea", &["get", "packagerevisions", "-n", "other"]).ok().stderr.contains("No resources found"));
+    assert!(
+        world.kubectl("rea", &["get", "packagerevisions", "-n", "other"]).ok().stderr.contains("No resources found")
+    );
 
     let name = "packages.net.router.w2";
-    let json: Value = serde_json::from_str(&world.kubectl("rea", &["get", "packagerevision", name, "-o", "json"]).ok().stdout)
-        .expect("JSON");
+    let json: Value =
+        serde_json::from_str(&world.kubectl("rea", &["get", "packagerevision", name, "-o", "json"]).ok().stdout)
+            .expect("JSON");
     let yaml = world.kubectl("rea", &["get", "packagerevision", name, "-o", "yaml"]).ok().stdout;
     assert_eq!(serde_yaml::from_str::<Value>(&yaml).expect("YAML"), json);
     let tag = world.on_disk("packages", &["rev-parse", "refs/tags/net/router/v2"]).ok();
@@ -77,7 +80,10 @@ fn kubectl_shows_package_revisions_in_every_form() {
     assert_eq!(json["spec"]["revision"], 2);
     let path = "-o=jsonpath={range .items[*]}{.metadata.name}={.spec.revision} {end}";
     let paths = world.kubectl("rea", &["get", "packagerevisions", path]).ok();
-    assert_eq!(paths.text(), "packages.db.w1=0 packages.net.router.main=-1 packages.net.router.w1=1 packages.net.router.w2=2");
+    assert_eq!(
+        paths.text(),
+        "packages.db.w1=0 packages.net.router.main=-1 packages.net.router.w1=1 packages.net.router.w2=2"
+    );
     let columns = "-o=custom-columns=N:.metadata.name,L:.spec.lifecycle";
     let custom = world.kubectl("rea", &["get", "packagerevision", "packages.db.w1", columns, "--no-headers"]).ok();
     assert_eq!(words(custom.text()), ["packages.db.w1", "Draft"]);
@@ -85,7 +91,8 @@ fn kubectl_shows_package_revisions_in_every_form() {
     assert_eq!(sorted, "packages.net.router.main packages.db.w1 packages.net.router.w1 packages.net.router.w2");
     let described = world.kubectl("rea", &["describe", "packagerevision", name]).ok().stdout;
     assert!(described.contains("Lifecycle:  Published") && described.contains("Workspace Name:  w2"), "{described}");
-    let latest = world.kubectl("rea", &["get", "packagerevisions", "-L", "kpt.dev/latest-revision", "--no-headers"]).ok();
+    let latest =
+        world.kubectl("rea", &["get", "packagerevisions", "-L", "kpt.dev/latest-revision", "--no-headers"]).ok();
     assert_eq!(latest.stdout.lines().filter(|line| line.ends_with("true")).count(), 1, "{}", latest.stdout);
     let got = world.kubectl("rea", &["get", "packagerevision", "nope", "packages.db.w1", "-o", "name"]);
     assert_eq!((got.code, got.text()), (1, "packagerevision.porch.kpt.dev/packages.db.w1"));

@@ -32,10 +32,17 @@ fn a_package_lives_its_whole_life_by_kubectl() {
     assert_eq!(lifecycle(&shelf, name), "Draft", "rejected on the object");
     set(&shelf, "ann", name, "Proposed", &[]).ok();
     set(&shelf, "bob", name, "Published", APPROVAL).ok();
-    assert_eq!((lifecycle(&shelf, name).as_str(), shelf.world.field(name, "{.spec.revision}").as_str()), ("Published", "1"));
+    assert_eq!(
+        (lifecycle(&shelf, name).as_str(), shelf.world.field(name, "{.spec.revision}").as_str()),
+        ("Published", "1")
+    );
     let parents = shelf.world.on_disk("packages", &["rev-parse", "net/router/v1^2", "main"]).ok();
     let tag = shelf.world.on_disk("packages", &["rev-parse", "net/router/v1"]).ok();
-    assert_eq!(parents.text(), format!("{commit}\n{}", tag.text()), "the branch and the tag are the merge of the draft");
+    assert_eq!(
+        parents.text(),
+        format!("{commit}\n{}", tag.text()),
+        "the branch and the tag are the merge of the draft"
+    );
 
     shelf.propose("net/router", "w2");
     set(&shelf, "bob", "packages.net.router.w2", "Published", &[]).ok();

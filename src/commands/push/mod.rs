@@ -3,6 +3,7 @@
 //! Never here: the socket and its wire format (see `hooks`).
 
 pub mod branch;
+pub mod company;
 pub mod read;
 pub mod reply;
 pub mod verdict;

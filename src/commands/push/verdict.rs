@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::company::{Company, company};
 use super::read::{Meaning, PushedRef, read};
 use super::{branch, reply};
 use crate::commands::decide::{Decision, Scene, decide, failed};
@@ -20,7 +21,6 @@ use crate::domain::change::Change;
 use crate::domain::completion::needs_intent;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
-use crate::domain::lifecycle::Action;
 use crate::domain::policy::{Actor, Right};
 use crate::domain::refs::{APPROVE, REJECT, RefName};
 use crate::domain::refusal::{Code, Refusal};
@@ -75,7 +75,8 @@ enum Judged {
 /// Judges the push that a pre-receive hook tells of. What is accepted is leased to it.
 pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Option<&Path>, limits: &Limits) -> Verdict {
     let by_verdict_ref = |update: &PushedRef| repository.proc_receive && is_verdict_ref(&update.name);
-    if push.updates.iter().all(by_verdict_ref) {
+    let only_verdicts = push.updates.iter().all(by_verdict_ref);
+    if only_verdicts && quarantine.is_none_or(|_| brings_nothing(repository, push)) {
         return Verdict::accepted(push, Vec::new());
     }
     let writer = repository.guarded.lock();
@@ -113,7 +114,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let mut announced = Vec::new();
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
-            if let Some(process) = push.process {
+            if let Some(process) = push.process.filter(|_| !only_verdicts) {
                 repository.leases().note_mixed(process);
             }
             continue;
@@ -131,7 +132,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
                 Purpose::Change(decision, deed)
             }
             (Judged::Part(change), _) => Purpose::Part(change.package),
-            (Judged::Import, Some(deed)) => Purpose::Import(deed),
+            (Judged::Import, Some(deed)) => Purpose::Import(update.name.clone(), deed),
             _ => continue,
         };
         leases.push(Lease {
@@ -245,6 +246,13 @@ pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, upda
     Verdict { accept: true, lines: Vec::new(), refs }
 }
 
+/// Whether every object that is named is in the repository already. Where one is not, the verdict must come before git
+/// takes the pushed objects in, which proc-receive is too late for.
+fn brings_nothing(repository: &ManagedRepository, push: &Push) -> bool {
+    let reader = repository.guarded.store().reader();
+    push.updates.iter().filter_map(|update| update.new).all(|new| reader.exists(new).unwrap_or(false))
+}
+
 fn is_verdict_ref(name: &RefName) -> bool {
     name.as_str().starts_with(APPROVE) || name.as_str().starts_with(REJECT)
 }
@@ -261,9 +269,15 @@ fn judge(
     let meanings: Vec<Result<Meaning, Refusal>> = push
         .updates
         .iter()
-        .map(|update| match read(update, registration, view, reader)? {
-            Meaning::Branch => branch::judge(update, registration, view, reader),
-            other => Ok(other),
+        .map(|update| {
+            let meaning = match read(update, registration, view, reader)? {
+                Meaning::Branch => branch::judge(update, registration, view, reader)?,
+                other => other,
+            };
+            match meaning {
+                Meaning::Change(_) | Meaning::ImportOnly(_) => still_there(update, view).map(|()| meaning),
+                Meaning::Unmanaged | Meaning::Branch => Ok(meaning),
+            }
         })
         .collect();
     let changes: Vec<Option<Change>> = meanings
@@ -282,7 +296,7 @@ fn judge(
             Meaning::ImportOnly(refusal) => import(push, refusal),
             Meaning::Change(change) => {
                 let actor = push.actor.as_ref().map_err(Clone::clone)?;
-                if repository.leases().holds(&change.package) {
+                if repository.leases().holds(&change.package, push.process) {
                     return Err(explain::busy(&change.package, &change.workspace));
                 }
                 match company(at, &change, &changes) {
@@ -295,6 +309,20 @@ fn judge(
         .collect()
 }
 
+/// The value that the pusher saw must be the one there is: git would refuse to move the ref later, without a reason.
+fn still_there(update: &PushedRef, view: &View) -> Result<(), Refusal> {
+    let there = view.snapshot.get(&update.name).map(|value| value.target);
+    if is_verdict_ref(&update.name) || update.old == there {
+        return Ok(());
+    }
+    let name = update.name.shortened();
+    let reason = match there {
+        Some(there) => format!("{name} moved to {} while you pushed", there.short()),
+        None => format!("{name} went away while you pushed"),
+    };
+    Err(Refusal::new(Code::Stale, reason).next("git fetch --prune, look at what is there now, and push again"))
+}
+
 fn import(push: &Push, refusal: Refusal) -> Result<Judged, Refusal> {
     let actor = push.actor.as_ref().map_err(Clone::clone)?;
     if !push.import {
@@ -305,58 +333,4 @@ fn import(push: &Push, refusal: Refusal) -> Result<Judged, Refusal> {
     }
     Err(Refusal::new(Code::NotAllowed, format!("{} may not import: this needs {}", actor.name, Right::Admin.holder()))
         .next("ask the administrator of this Git server, or propose the package instead"))
-}
-
-/// How an update stands to the others of its push.
-enum Company {
-    Alone,
-    /// It is part of another update's change: the draft that goes away with its proposal, and the other way round.
-    Part,
-    Clash(Refusal),
-}
-
-fn company(at: usize, change: &Change, changes: &[Option<Change>]) -> Company {
-    for (other_at, other) in
-        changes.iter().enumerate().filter_map(|(at, other)| other.as_ref().map(|other| (at, other)))
-    {
-        if other_at == at {
-            continue;
-        }
-        let same = other.package == change.package && other.workspace == change.workspace;
-        match (same, change.action, other.action) {
-            (true, Action::DropDraft, Action::Propose) | (true, Action::DropProposal, Action::Reject) => {
-                return Company::Part;
-            }
-            (true, Action::Propose, Action::DropDraft) | (true, Action::Reject, Action::DropProposal) => {}
-            (true, _, _) if other_at < at => {
-                let title = explain::title(&change.package, &change.workspace);
-                return Company::Clash(
-                    Refusal::new(Code::Mixed, format!("{title} is changed twice in one push"))
-                        .next("push one change at a time"),
-                );
-            }
-            (false, Action::Approve, Action::Approve) if other.package == change.package && other_at < at => {
-                return Company::Clash(
-                    Refusal::new(
-                        Code::Mixed,
-                        format!("two proposals of package {} are approved in one push", change.package),
-                    )
-                    .next("approve one, then rebase and approve the other"),
-                );
-            }
-            (false, Action::Save | Action::Propose, Action::Save | Action::Propose)
-                if other.package != change.package && other.package.overlaps(&change.package) =>
-            {
-                return Company::Clash(
-                    Refusal::new(
-                        Code::Nested,
-                        format!("packages {} and {} of this push are nested", change.package, other.package),
-                    )
-                    .next("packages cannot be nested: choose other paths"),
-                );
-            }
-            _ => {}
-        }
-    }
-    Company::Alone
 }

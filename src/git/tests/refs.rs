@@ -93,18 +93,23 @@ fn prefixes_and_names_are_found_by_search() {
 }
 
 #[test]
-fn the_digest_changes_with_any_ref_and_with_nothing_else() {
+fn snapshots_differ_in_what_changed_and_in_nothing_else() {
     let repo = filled("sha1");
     let store = repo.store();
-    let digest = || store.reader().refs().expect("refs").digest();
-    let before = digest();
+    let refs = || store.reader().refs().expect("refs");
+    let before = refs();
     repo.git(&["pack-refs", "--all", "--prune"]);
-    assert_eq!(digest(), before);
+    assert_eq!(refs(), before);
     repo.git(&["tag", "b/v1", "main"]);
-    let with = digest();
-    assert_ne!(with, before);
+    let with = refs();
+    let changed =
+        |a: &RefSnapshot, b: &RefSnapshot| a.changed(b).into_iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (changed(&before, &with), changed(&with, &before)),
+        (vec!["refs/tags/b/v1".to_owned()], vec!["refs/tags/b/v1".to_owned()])
+    );
     repo.git(&["tag", "-d", "b/v1"]);
-    assert_eq!(digest(), before);
+    assert_eq!(changed(&refs(), &before), Vec::<String>::new());
 }
 
 #[test]
