@@ -14,6 +14,7 @@ mod kube_client;
 mod kubectl;
 mod kubectl_watch;
 mod kubectl_writes;
+mod memory;
 mod model;
 mod operation;
 mod packages;
