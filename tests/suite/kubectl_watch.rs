@@ -32,7 +32,9 @@ impl Watching {
 
     #[track_caller]
     fn shows(&self, line: &str) {
-        eventually(line, || self.lines.lock().expect("no panic").iter().any(|have| have == line).then_some(()));
+        let lines = || self.lines.lock().expect("no panic").clone();
+        let shown = std::panic::catch_unwind(|| eventually(line, || lines().iter().any(|have| have == line).then_some(())));
+        assert!(shown.is_ok(), "{line:?} is not among {:#?}", lines());
     }
 }
 
@@ -48,8 +50,7 @@ fn a_watch_shows_what_pushes_change() {
     let shelf = Shelf::new();
     shelf.draft("db", "w1");
     let all = Watching::start(&shelf, &["get", "packagerevisions", "-w"]);
-    let watch_only =
-        Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "-o", "name"]);
+    let watch_only = Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "--no-headers"]);
     let drafts = ["get", "packagerevisions", "-w", "--output-watch-events", "--field-selector", "spec.lifecycle=Draft"];
     let drafts = Watching::start(&shelf, &drafts);
     all.shows("packages.db.w1 db w1 0 false Draft packages");
@@ -67,7 +68,7 @@ fn a_watch_shows_what_pushes_change() {
     all.shows("packages.web.main web main -1 false Published packages");
     shelf.ann.push(":refs/heads/drafts/db/w1").ok();
     drafts.shows("DELETED packages.db.w1 db w1 0 false Draft packages");
-    watch_only.shows("DELETED packagerevision.porch.kpt.dev/packages.db.w1");
+    watch_only.shows("DELETED packages.db.w1 db w1 0 false Draft packages");
 
     let repositories = Watching::start(&shelf, &["get", "repositories", "-w", "-o=jsonpath={.metadata.name}{\"\\n\"}"]);
     repositories.shows("packages");
@@ -79,17 +80,9 @@ fn a_watch_shows_what_pushes_change() {
 fn kubectl_waits_for_a_lifecycle() {
     let shelf = Shelf::new();
     shelf.propose("web", "w1");
-    let waits =
-        ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
+    let waits = ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
     let mut waiting = shelf.world.kubectl_command("rea").args(waits).stdout(Stdio::piped()).spawn().expect("starts");
-    let patch = [
-        "patch",
-        "packagerevision",
-        "packages.web.w1",
-        "--type=merge",
-        "-p",
-        "{\"spec\":{\"lifecycle\":\"Published\"}}",
-    ];
+    let patch = ["patch", "packagerevision", "packages.web.w1", "--type=merge", "-p", "{\"spec\":{\"lifecycle\":\"Published\"}}"];
     run(shelf.world.kubectl_command("bob").args(patch)).ok();
     assert!(waiting.wait().expect("it ends").success());
 }

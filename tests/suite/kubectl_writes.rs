@@ -67,7 +67,7 @@ fn a_package_lives_its_whole_life_by_kubectl() {
     shelf.world.kubectl("ann", &["delete", "packagerevision", "packages.db.w1"]).ok();
     shelf.propose("db", "w1");
     shelf.world.kubectl("bob", &["delete", "packagerevision", "packages.db.w1"]).ok();
-    assert!(!shelf.world.refs("packages").contains("db"), "drafts and proposals are dropped");
+    assert!(!shelf.world.refs("packages").contains("/db/"), "drafts and proposals are dropped");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn edits_replaces_and_json_patches_do_what_a_merge_patch_does() {
     shelf.draft("web", "w1");
     let edit = |user: &str, script: &str| {
         let mut command = shelf.world.kubectl_command(user);
-        let command = command.env("KUBE_EDITOR", script).args(["edit", "packagerevision", name]);
+        let command = command.env("KUBE_EDITOR", script).env("TMPDIR", shelf.world.path()).args(["edit", "packagerevision", name]);
         crate::support::run(command)
     };
     edit("ann", "sed -i 's/lifecycle: Draft/lifecycle: Proposed/'").ok();
@@ -85,7 +85,11 @@ fn edits_replaces_and_json_patches_do_what_a_merge_patch_does() {
     edit("ann", "sed -i 's/lifecycle: Proposed/lifecycle: Published/'").refused("ann may not approve web w1");
     edit("bob", "sed -i 's/lifecycle: Proposed/lifecycle: Published/'").ok();
     assert_eq!(lifecycle(&shelf, name), "Published");
-    edit("bob", "sed -i 's/packageName: web/packageName: other/'").refused("Draft,Proposed");
+    // kubectl shows the reason in the editor, above the object.
+    let script = "sh -c 'cat \"$0\" >> seen; sed -i \"s/packageName: web/packageName: other/\" \"$0\"'";
+    edit("bob", script).refused("is invalid");
+    let seen = std::fs::read_to_string(shelf.world.path().join("seen")).expect("the editor ran");
+    assert!(seen.contains("spec can only update package with lifecycle value one of Draft,Proposed"), "{seen}");
 
     let path = "--type=json";
     let propose = "[{\"op\":\"test\",\"path\":\"/spec/lifecycle\",\"value\":\"Published\"},{\"op\":\"replace\",\"path\":\"/spec/lifecycle\",\"value\":\"DeletionProposed\"}]";
@@ -122,12 +126,13 @@ fn labels_and_annotations_stay_through_life_and_restarts() {
     label(&shelf, "ann", "label", "tier=back").ok();
     label(&shelf, "bob", "annotate", "note=a, b: \"c\"").ok();
     label(&shelf, "rea", "label", "x=y").refused("rea may not annotate");
-    label(&shelf, "ann", "label", "kpt.dev/latest-revision=true").refused("label is managed by porch");
+    label(&shelf, "ann", "label", "kpt.dev/latest-revision=true").refused("label is managed by Stoop");
     set(&shelf, "ann", name, "Proposed", &[]).ok();
     set(&shelf, "bob", name, "Published", APPROVAL).ok();
     let metadata = |shelf: &Shelf| shelf.world.field(name, "{.metadata.labels.tier}|{.metadata.annotations.note}");
     assert_eq!(metadata(&shelf), "back|a, b: \"c\"", "metadata stays when the lifecycle changes");
-    label(&shelf, "bob", "label", "kpt.dev/latest-revision-").refused("label is managed by porch");
+    label(&shelf, "bob", "label", "kpt.dev/latest-revision-").ok();
+    assert_eq!(shelf.names(&["-l", "kpt.dev/latest-revision"]), name, "a computed label cannot be dropped");
     let uid = shelf.world.field(name, "{.metadata.uid}");
     shelf.world.restart();
     assert_eq!(metadata(&shelf), "back|a, b: \"c\"");

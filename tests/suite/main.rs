@@ -4,15 +4,20 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+mod access;
+mod client;
 mod concurrent;
 mod crash;
 mod disk;
 mod goldens;
+mod kube_client;
 mod kubectl;
 mod kubectl_watch;
 mod kubectl_writes;
 mod model;
+mod operation;
 mod packages;
+mod porch_client;
 mod push_approvals;
 mod push_borders;
 mod push_drafts;

@@ -213,7 +213,9 @@ impl World {
         assert!(self.daemon.is_none(), "the daemon runs already");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("the log");
         let mut daemon = Command::new(env!("CARGO_BIN_EXE_stoop"))
-            .args(["serve", "--api", "127.0.0.1:0", "--git", "127.0.0.1:0", "--root"])
+            .arg("serve")
+            .args(["--api", "--git"].iter().filter(|door| !more.contains(door)).flat_map(|door| [door, "127.0.0.1:0"]))
+            .arg("--root")
             .arg(self.root())
             .arg("--config")
             .arg(self.config())
@@ -306,7 +308,8 @@ impl World {
         if user == "admin" {
             return self.ready().kubeconfig.clone();
         }
-        let file = self.dir.path().join(format!("kubeconfig-{user}"));
+        // The address is another one with every start.
+        let file = self.dir.path().join(format!("kubeconfig-{user}-{}", self.ready().pid));
         if !file.exists() {
             let root = self.root();
             let answer = self.stoop(&["kubeconfig", "--user", user, "--root", root.to_str().expect("text")]).ok();
