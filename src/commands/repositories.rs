@@ -44,8 +44,14 @@ impl Bindings {
     }
 
     /// The binding of a path below the root. A new one takes the wanted name, else the path's own with dashes; where that
-    /// is no valid name or is taken, a short hash of the path makes it one.
-    pub fn bind(&mut self, path: &str, wanted: Option<Binding>, default: &Namespace) -> io::Result<Binding> {
+    /// is no valid name or is taken, by a binding or by what is `configured`, a short hash of the path makes it one.
+    pub fn bind(
+        &mut self,
+        path: &str,
+        wanted: Option<Binding>,
+        default: &Namespace,
+        configured: impl Fn(&str) -> bool,
+    ) -> io::Result<Binding> {
         if let Some(wanted) = wanted {
             // The configuration names it: that is the administrator's word, and needs no memory.
             return Ok(wanted);
@@ -54,8 +60,9 @@ impl Bindings {
             return Ok(bound.clone());
         }
         let plain = path.strip_suffix(".git").unwrap_or(path).replace('/', "-");
-        let taken =
+        let bound =
             |name: &str| self.bound.values().any(|other| other.namespace == *default && other.name.as_str() == name);
+        let taken = |name: &str| bound(name) || configured(name);
         let name = if is_dns_label(&plain) && !taken(&plain) { plain } else { hashed(&plain, path) };
         let name = RepositoryName::parse(&name).map_err(|error| io::Error::other(error.to_string()))?;
         let binding = Binding { namespace: default.clone(), name };
@@ -155,14 +162,16 @@ mod tests {
         let file = dir.path().join("bindings");
         let default = Namespace::parse("default").expect("valid");
         let mut bindings = Bindings::open(file.clone()).expect("opens");
-        let mut name = |path: &str| bindings.bind(path, None, &default).expect("bound").name.to_string();
+        let mut name =
+            |path: &str| bindings.bind(path, None, &default, |name| name == "given").expect("bound").name.to_string();
         assert_eq!(name("owner/name.git"), "owner-name");
         let second = name("owner-name.git");
         assert!(second.starts_with("owner-name-") && second.len() == 19, "{second}");
+        assert!(name("given.git").starts_with("given-"), "the configuration gives that name to another");
         assert!(name("Ünder_score.git").starts_with("nder-score-"));
         assert!(name(&format!("{}.git", "x".repeat(200))).len() <= 63);
         let mut again = Bindings::open(file.clone()).expect("opens");
-        assert_eq!(again.bind("owner-name.git", None, &default).expect("bound").name.to_string(), second);
+        assert_eq!(again.bind("owner-name.git", None, &default, |_| true).expect("bound").name.to_string(), second);
         std::fs::write(&file, "soup").expect("written");
         assert!(Bindings::open(file).is_err());
     }

@@ -163,6 +163,13 @@ impl Config {
         Actor { name: name.clone(), roles }
     }
 
+    /// Whether a repository is given this name in this namespace.
+    pub fn names(&self, namespace: &Namespace, name: &str) -> bool {
+        let given =
+            |repository: &RepositoryConfig| repository.name.as_ref().is_some_and(|given| given.as_str() == name);
+        self.repositories.iter().any(|repository| repository.namespace == *namespace && given(repository))
+    }
+
     /// What is said about the repository at that path below the root, written with or without `.git`.
     pub fn repository(&self, path: &RepositoryPath) -> Option<&RepositoryConfig> {
         self.repositories.iter().find(|repository| repository.path == *path)

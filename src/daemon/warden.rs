@@ -125,6 +125,11 @@ impl Warden {
         if let Err(error) = self.hook(repository) {
             tracing::error!(path = %path.display(), %error, "the hooks cannot be installed: this repository is not guarded");
         }
+        if is_unborn(repository)
+            && self.key_of(path, &self.config.current()) != Ok(Some((**repository.guarded.key()).clone()))
+        {
+            self.sweep_soon();
+        }
     }
 
     /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed, since it
@@ -223,7 +228,9 @@ impl Warden {
             .and_then(|configured| configured.name.clone())
             .map(|name| Binding { namespace: namespace.clone(), name });
         let mut bindings = self.bindings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let binding = bindings.bind(text, wanted, &namespace).map_err(|error| error.to_string())?;
+        let binding = bindings
+            .bind(text, wanted, &namespace, |name| config.names(&namespace, name))
+            .map_err(|error| error.to_string())?;
         drop(bindings);
         let branch = match configured.and_then(|configured| configured.branch.clone()) {
             Some(branch) => branch,
@@ -241,17 +248,30 @@ impl Warden {
         }))
     }
 
-    /// The branch HEAD names. An open repository keeps the one it was opened with.
+    /// The branch HEAD names; where that does not exist and `main` does, as in a mirror whose source had no HEAD, `main`.
+    /// An open repository keeps the one it was opened with, unless that never came to be.
     fn head_branch(&self, path: &Path) -> Result<RefName, String> {
-        if let Some(open) = self.repositories.at(path) {
+        if let Some(open) = self.repositories.at(path).filter(|open| !is_unborn(open)) {
             return Ok(open.guarded.key().registration.branch.clone());
         }
         let store = Store::open(path).map_err(|error| error.to_string())?;
-        let head = store.reader().head_branch().map_err(|error| error.to_string())?;
-        head.ok_or_else(|| {
+        let reader = store.reader();
+        let head = reader.head_branch().map_err(|error| error.to_string())?;
+        let head = head.ok_or_else(|| {
             "its HEAD names no branch: set one with git symbolic-ref HEAD refs/heads/main, or configure it".to_owned()
-        })
+        })?;
+        let exists = |branch: &RefName| reader.ref_target(branch).map(|target| target.is_some());
+        let main = RefName::branch("main").map_err(|error| error.to_string())?;
+        let unborn = !exists(&head).map_err(|error| error.to_string())?;
+        if unborn && exists(&main).map_err(|error| error.to_string())? { Ok(main) } else { Ok(head) }
     }
+}
+
+/// Whether a repository's registered branch does not exist and nothing was ever done there: it may be a clone that is
+/// still being made, whose HEAD and branches are only now coming.
+fn is_unborn(repository: &ManagedRepository) -> bool {
+    let view = repository.guarded.refresh();
+    view.is_ok_and(|view| view.head.is_none() && view.ledger_head.is_none())
 }
 
 impl RepositoryPaths for Warden {

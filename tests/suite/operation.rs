@@ -121,6 +121,38 @@ fn a_name_once_given_stays_and_a_taken_one_gets_a_hash() {
     assert_eq!(names(&world), before, "and a repository that comes back gets its name again");
 }
 
+#[test]
+fn a_name_that_the_configuration_gives_is_taken() {
+    let mut world = World::without_daemon();
+    ["one", "two"].iter().for_each(|name| world.create_repository(name));
+    world.configure("repositories:\n- path: two\n  name: one\n");
+    world.start_daemon();
+    let path = "-o=jsonpath={range .items[*]}{.spec.git.repo}={.metadata.name} {end}";
+    let shown = world.kubectl("rea", &["get", "repositories", path]).ok();
+    assert!(shown.text().contains("two.git=one") && shown.text().contains("one.git=one-"), "{}", shown.text());
+}
+
+#[test]
+fn a_mirror_whose_head_names_no_branch_is_registered_on_main() {
+    let shelf = Shelf::new();
+    shelf.publish("web", "w1");
+    let world = &shelf.world;
+    let bundle = world.path().join("packages.bundle");
+    let bundle = bundle.to_str().expect("text");
+    world.on_disk("packages", &["bundle", "create", "-q", bundle, "--branches", "--tags"]).ok();
+    // As `git clone --mirror` makes it of a bundle without HEAD.
+    let mirror = ["-c", "init.defaultBranch=master", "clone", "-q", "--mirror", bundle, "copy.git"];
+    run(git_command(world.path()).args(mirror)).ok();
+    std::fs::rename(world.path().join("copy.git"), world.bare("copy")).expect("moved below the root");
+    assert_eq!(world.on_disk("copy", &["symbolic-ref", "HEAD"]).ok().text(), "refs/heads/master");
+    let names = "packages.web.main packages.web.w1";
+    eventually("the mirror's packages", || {
+        let copies = shelf.names(&["--field-selector", "spec.repository=copy"]);
+        (copies == names.replace("packages", "copy")).then_some(())
+    });
+    assert_eq!(world.kubectl("rea", &["get", "repository", "copy", "-o=jsonpath={.spec.git.branch}"]).ok().text(), "main");
+}
+
 /// Everything that the API shows: package revisions with their versions, and content.
 fn everything(world: &World) -> (Value, Value) {
     let get = |what: &str| {
