@@ -54,7 +54,7 @@ const DRAINED: usize = 32 << 20;
 
 /// Reads a body up to the limit.
 pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, ApiError> {
-    let mut read = BytesMut::new();
+    let mut read = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -68,5 +68,5 @@ pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, ApiError> {
             break;
         }
     }
-    if length > BODY_LIMIT { Err(ApiError::too_large(BODY_LIMIT)) } else { Ok(read.freeze()) }
+    if length > BODY_LIMIT { Err(ApiError::too_large(BODY_LIMIT)) } else { Ok(Bytes::from(read)) }
 }
