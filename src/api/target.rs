@@ -5,7 +5,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 use super::status::ApiError;
 
@@ -48,13 +48,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Target {
     }
 }
 
+/// How much of a body over the limit is still read and thrown away, in bytes: a client that is cut off while it writes
+/// would never see the answer that says why.
+const DRAINED: usize = 32 << 20;
+
 /// Reads a body up to the limit.
-pub(crate) async fn read_body(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_LIMIT)),
-        Err(error) => {
-            Err(ApiError::bad_request(format!("the body of the request could not be read to its end: {error}")))
+pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, ApiError> {
+    let mut read = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::bad_request(format!("the body of the request could not be read to its end: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= BODY_LIMIT {
+            read.extend_from_slice(&data);
+        } else if length > DRAINED {
+            break;
         }
     }
+    if length > BODY_LIMIT { Err(ApiError::too_large(BODY_LIMIT)) } else { Ok(Bytes::from(read)) }
 }

@@ -40,7 +40,8 @@ fn ls_remote(world: &World, login: &str) -> Answer {
 /// Adds a user with a password to the configuration, as an administrator does.
 fn configure_with_password(world: &World, more: &str) {
     let mut hash = Command::new(env!("CARGO_BIN_EXE_stoop"));
-    let mut hash = hash.args(["config", "password"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut hash =
+        hash.args(["config", "password"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
     std::io::Write::write_all(&mut hash.stdin.take().expect("piped"), b"correct horse battery\n").expect("written");
     let line = String::from_utf8(hash.wait_with_output().expect("ends").stdout).expect("text");
     world.configure(&format!("- name: pat\n  roles: [author]\n  {}\n{more}", line.trim()));
@@ -79,14 +80,26 @@ async fn each_way_in_is_known_at_both_doors_and_no_other() {
     }
     // Probes tell nothing and need nobody; all else needs a user.
     let anyone = showing(&world, AuthInfo::default()).await;
-    for (path, code) in [("/healthz", 200), ("/livez", 200), ("/readyz", 200), ("/version", 200), ("/metrics", 401), ("/apis", 401), ("/openapi/v2", 401), ("/nope", 401)] {
+    for (path, code) in [
+        ("/healthz", 200),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/version", 200),
+        ("/metrics", 401),
+        ("/apis", 401),
+        ("/openapi/v2", 401),
+        ("/nope", 401),
+    ] {
         assert_eq!(send(&anyone, "GET", path, &[], "").await.0, code, "{path}");
     }
     // Headers by which proxies name users are a client's own words here.
-    let claims = ["X-Remote-User", "X-Forwarded-User", "REMOTE_USER", "Remote-User", "X-Remote-Group", "Impersonate-User"];
+    let claims =
+        ["X-Remote-User", "X-Forwarded-User", "REMOTE_USER", "Remote-User", "X-Remote-Group", "Impersonate-User"];
     for header in claims {
         assert_eq!(send(&anyone, "GET", REVISIONS, &[(header, "ada")], "").await.0, 401, "{header}");
-        let request = format!("GET /packages.git/info/refs?service=git-receive-pack HTTP/1.1\r\nHost: x\r\n{header}: ada\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET /packages.git/info/refs?service=git-receive-pack HTTP/1.1\r\nHost: x\r\n{header}: ada\r\nConnection: close\r\n\r\n"
+        );
         assert!(bare(&world.ready().git, &request).starts_with("HTTP/1.1 401"), "{header}");
     }
     let log = world.log();
@@ -109,7 +122,10 @@ fn a_reader_reads_and_pushes_nothing() {
     let commit = ann.package("web", "one");
     ann.propose("web", "w1").ok();
     let mut command = ann.git_command();
-    command.env("REMOTE_USER", "ada").env("GIT_COMMITTER_NAME", "ada").args(["-c", "http.extraHeader=X-Remote-User: ada"]);
+    command
+        .env("REMOTE_USER", "ada")
+        .env("GIT_COMMITTER_NAME", "ada")
+        .args(["-c", "http.extraHeader=X-Remote-User: ada"]);
     run(command.args(["push", "origin", &format!("{commit}:refs/approve/web/w1")])).refused("ann may not approve");
 }
 
@@ -191,7 +207,8 @@ fn what_is_private_is_private_on_the_disk_and_on_the_wire() {
     assert_eq!(mode(&world.ready().kubeconfig), 0o600);
     assert_eq!(mode(&world.state()), 0o700);
     assert_eq!(mode(world.ready().socket.parent().expect("a directory")), 0o700);
-    let keys: Vec<_> = std::fs::read_dir(world.state().join("pki")).expect("there").map(|entry| entry.expect("read").path()).collect();
+    let keys: Vec<_> =
+        std::fs::read_dir(world.state().join("pki")).expect("there").map(|entry| entry.expect("read").path()).collect();
     assert!(!keys.is_empty());
     let secret = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("PRIVATE KEY"));
     keys.iter().filter(|path| secret(path)).for_each(|path| assert_eq!(mode(path), 0o600, "{}", path.display()));
@@ -237,5 +254,8 @@ fn the_git_door_leads_to_repositories_only() {
         assert!((400..500).contains(&code), "{path}: {answer}");
         assert!(!answer.contains("top secret") && !answer.contains("root:") && !answer.contains("[core]"), "{path}");
     }
-    assert!(ask("GET", "/packages.git/info/refs").contains("dumb HTTP protocol"), "the dumb protocol is refused with a word");
+    assert!(
+        ask("GET", "/packages.git/info/refs").contains("dumb HTTP protocol"),
+        "the dumb protocol is refused with a word"
+    );
 }

@@ -47,7 +47,9 @@ async fn versions_rise_and_a_stale_write_is_a_conflict() {
     assert_eq!(conflict(refused), (409, "Conflict".to_owned()));
     let refused = api.replace_subresource("approval", "packages.web.w1", &PostParams::default(), &stale).await;
     assert_eq!(conflict(refused.expect_err("stale")), (409, "Conflict".to_owned()));
-    let bound = patch(json!({"metadata": {"resourceVersion": version(&object).to_string()}, "spec": {"lifecycle": "Published"}}));
+    let bound = patch(
+        json!({"metadata": {"resourceVersion": version(&object).to_string()}, "spec": {"lifecycle": "Published"}}),
+    );
     let refused = api.patch("packages.web.w1", &PatchParams::default(), &bound).await.expect_err("stale");
     assert_eq!(conflict(refused), (409, "Conflict".to_owned()));
     assert_eq!(api.get("packages.web.w1").await.expect("there").data["spec"]["lifecycle"], "Proposed");
@@ -90,12 +92,15 @@ async fn a_watcher_follows_pushes_and_survives_a_restart_in_both_of_its_ways() {
 
         let mut world = shelf.world;
         world.stop_daemon("TERM");
-        world.on_disk("packages", &["-c", "core.hooksPath=/dev/null", "update-ref", "-d", "refs/heads/drafts/web/w1"]).ok();
+        world
+            .on_disk("packages", &["-c", "core.hooksPath=/dev/null", "update-ref", "-d", "refs/heads/drafts/web/w1"])
+            .ok();
         world.start_daemon_with(&["--api", &format!("127.0.0.1:{port}")]);
         // What was deleted while nobody watched is missed by the list that follows the 410.
         let mut listed = Vec::new();
         loop {
-            match tokio::time::timeout(Duration::from_secs(20), events.next()).await.expect("in time").expect("no end") {
+            match tokio::time::timeout(Duration::from_secs(20), events.next()).await.expect("in time").expect("no end")
+            {
                 Ok(watcher::Event::Init) => listed.clear(),
                 Ok(watcher::Event::InitApply(object)) => listed.push((name(&object).to_owned(), version(&object))),
                 Ok(watcher::Event::InitDone) => break,
@@ -173,7 +178,10 @@ async fn every_event_has_a_higher_version_than_the_one_before() {
     }
     let count = |what: &str| seen.iter().filter(|line| *line == what).count();
     assert_eq!(count("added packages.web.w1 Proposed"), 1, "{seen:#?}");
-    assert!(count("modified packages.web.w1 Published") >= 1 && count("added packages.web.main Published") == 1, "{seen:#?}");
+    assert!(
+        count("modified packages.web.w1 Published") >= 1 && count("added packages.web.main Published") == 1,
+        "{seen:#?}"
+    );
     assert!(!seen.iter().any(|line| line.starts_with("deleted")), "nothing was ever away: {seen:#?}");
 }
 
@@ -185,8 +193,10 @@ async fn initial_events_end_with_a_bookmark_and_an_old_version_is_expired() {
     shelf.world.restart();
     let client = client(&shelf.world, "rea").await;
     let watch = async |query: &str| {
-        let (code, body) = send(&client, "GET", &format!("{REVISIONS}?watch=true&timeoutSeconds=1&{query}"), &[], "").await;
-        let events = body.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<serde_json::Value>>();
+        let (code, body) =
+            send(&client, "GET", &format!("{REVISIONS}?watch=true&timeoutSeconds=1&{query}"), &[], "").await;
+        let events =
+            body.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<serde_json::Value>>();
         (code, events)
     };
     let streaming = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
@@ -237,6 +247,9 @@ async fn lists_come_in_pages_and_as_metadata_and_odd_options_are_refused() {
     ] {
         let (have, status) = get(&client, &format!("{REVISIONS}{query}"), "application/json").await;
         assert_eq!(have, code, "{query}: {status}");
-        assert!(status["kind"] == "Status" && status["message"].as_str().expect("text").contains(word), "{query}: {status}");
+        assert!(
+            status["kind"] == "Status" && status["message"].as_str().expect("text").contains(word),
+            "{query}: {status}"
+        );
     }
 }

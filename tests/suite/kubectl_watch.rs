@@ -33,7 +33,8 @@ impl Watching {
     #[track_caller]
     fn shows(&self, line: &str) {
         let lines = || self.lines.lock().expect("no panic").clone();
-        let shown = std::panic::catch_unwind(|| eventually(line, || lines().iter().any(|have| have == line).then_some(())));
+        let shown =
+            std::panic::catch_unwind(|| eventually(line, || lines().iter().any(|have| have == line).then_some(())));
         assert!(shown.is_ok(), "{line:?} is not among {:#?}", lines());
     }
 }
@@ -50,7 +51,8 @@ fn a_watch_shows_what_pushes_change() {
     let shelf = Shelf::new();
     shelf.draft("db", "w1");
     let all = Watching::start(&shelf, &["get", "packagerevisions", "-w"]);
-    let watch_only = Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "--no-headers"]);
+    let watch_only =
+        Watching::start(&shelf, &["get", "packagerevisions", "--watch-only", "--output-watch-events", "--no-headers"]);
     let drafts = ["get", "packagerevisions", "-w", "--output-watch-events", "--field-selector", "spec.lifecycle=Draft"];
     let drafts = Watching::start(&shelf, &drafts);
     all.shows("packages.db.w1 db w1 0 false Draft packages");
@@ -80,9 +82,17 @@ fn a_watch_shows_what_pushes_change() {
 fn kubectl_waits_for_a_lifecycle() {
     let shelf = Shelf::new();
     shelf.propose("web", "w1");
-    let waits = ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
+    let waits =
+        ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
     let mut waiting = shelf.world.kubectl_command("rea").args(waits).stdout(Stdio::piped()).spawn().expect("starts");
-    let patch = ["patch", "packagerevision", "packages.web.w1", "--type=merge", "-p", "{\"spec\":{\"lifecycle\":\"Published\"}}"];
+    let patch = [
+        "patch",
+        "packagerevision",
+        "packages.web.w1",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"lifecycle\":\"Published\"}}",
+    ];
     run(shelf.world.kubectl_command("bob").args(patch)).ok();
     assert!(waiting.wait().expect("it ends").success());
 }

@@ -77,7 +77,11 @@ fn edits_replaces_and_json_patches_do_what_a_merge_patch_does() {
     shelf.draft("web", "w1");
     let edit = |user: &str, script: &str| {
         let mut command = shelf.world.kubectl_command(user);
-        let command = command.env("KUBE_EDITOR", script).env("TMPDIR", shelf.world.path()).args(["edit", "packagerevision", name]);
+        let command = command.env("KUBE_EDITOR", script).env("TMPDIR", shelf.world.path()).args([
+            "edit",
+            "packagerevision",
+            name,
+        ]);
         crate::support::run(command)
     };
     edit("ann", "sed -i 's/lifecycle: Draft/lifecycle: Proposed/'").ok();

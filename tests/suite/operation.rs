@@ -48,7 +48,9 @@ fn one_daemon_has_a_state_directory() {
     let world = World::with_repository();
     let root = world.root();
     let root = root.to_str().expect("text");
-    world.stoop(&["serve", "--root", root, "--api", "127.0.0.1:0", "--git", "127.0.0.1:0"]).refused("another daemon runs");
+    world
+        .stoop(&["serve", "--root", root, "--api", "127.0.0.1:0", "--git", "127.0.0.1:0"])
+        .refused("another daemon runs");
     world.stoop(&["serve", "--root", "/nowhere/at/all"]).refused("cannot be used");
     world.kubectl("rea", &["get", "packagerevisions"]).ok();
 }
@@ -69,16 +71,27 @@ fn the_configuration_says_how_repositories_show() {
     let list: Value = serde_json::from_str(&list.stdout).expect("JSON");
     let shown = list["items"].as_array().expect("items").iter().map(|repository| {
         let (metadata, git) = (&repository["metadata"], &repository["spec"]["git"]);
-        [&metadata["namespace"], &metadata["name"], &git["repo"], &git["branch"], &git["directory"], &repository["spec"]["deployment"]]
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            .join(" ")
+        [
+            &metadata["namespace"],
+            &metadata["name"],
+            &git["repo"],
+            &git["branch"],
+            &git["directory"],
+            &repository["spec"]["deployment"],
+        ]
+        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .join(" ")
     });
     let shown: Vec<String> = shown.collect();
     assert_eq!(
         shown,
-        ["default plain plain.git main / null", "default team-edge team/edge.git main / true", "shared catalog blueprints.git trunk /pkgs null"]
-            .map(str::to_owned)
-            .map(|line| line.replace("null", &list["items"][0]["spec"]["deployment"].to_string())),
+        [
+            "default plain plain.git main / null",
+            "default team-edge team/edge.git main / true",
+            "shared catalog blueprints.git trunk /pkgs null"
+        ]
+        .map(str::to_owned)
+        .map(|line| line.replace("null", &list["items"][0]["spec"]["deployment"].to_string())),
     );
     assert!(!world.bare("left").join("hooks/stoop").exists(), "what is not managed is left alone");
 
@@ -87,7 +100,17 @@ fn the_configuration_says_how_repositories_show() {
     ann.write("pkgs/web/Kptfile", &crate::support::kptfile("web"));
     ann.commit("web");
     ann.draft("pkgs/web", "w1").ok();
-    let object = world.kubectl("rea", &["get", "packagerevision", "-n", "shared", "catalog.web.w1", "-o=jsonpath={.spec.packageName} {.status.selfLock.git.directory}"]);
+    let object = world.kubectl(
+        "rea",
+        &[
+            "get",
+            "packagerevision",
+            "-n",
+            "shared",
+            "catalog.web.w1",
+            "-o=jsonpath={.spec.packageName} {.status.selfLock.git.directory}",
+        ],
+    );
     assert_eq!(object.ok().text(), "web pkgs/web");
     ann.draft("elsewhere/web", "w1").refused("elsewhere/web");
     let namespaces = world.kubectl("rea", &["get", "ns", "-o", "name"]).ok();
@@ -150,7 +173,10 @@ fn a_mirror_whose_head_names_no_branch_is_registered_on_main() {
         let copies = shelf.names(&["--field-selector", "spec.repository=copy"]);
         (copies == names.replace("packages", "copy")).then_some(())
     });
-    assert_eq!(world.kubectl("rea", &["get", "repository", "copy", "-o=jsonpath={.spec.git.branch}"]).ok().text(), "main");
+    assert_eq!(
+        world.kubectl("rea", &["get", "repository", "copy", "-o=jsonpath={.spec.git.branch}"]).ok().text(),
+        "main"
+    );
 }
 
 /// Everything that the API shows: package revisions with their versions, and content.
@@ -221,7 +247,8 @@ fn content_keeps_its_version_when_only_metadata_changes() {
     shelf.draft("web", "w1");
     let versions = |world: &World| {
         let of = |kind: &str| {
-            let answer = world.kubectl("rea", &["get", kind, "packages.web.w1", "-o=jsonpath={.metadata.resourceVersion}"]);
+            let answer =
+                world.kubectl("rea", &["get", kind, "packages.web.w1", "-o=jsonpath={.metadata.resourceVersion}"]);
             answer.ok().text().to_owned()
         };
         (of("packagerevisions"), of("packagerevisionresources"))
@@ -237,16 +264,16 @@ fn content_keeps_its_version_when_only_metadata_changes() {
     shelf.ann.package("web", "changed");
     shelf.ann.draft("web", "w1").ok();
     let changed = versions(&shelf.world);
-    assert!(changed.1 != labelled.1 && changed.1.parse::<u64>().expect("a number") > first.1.parse().expect("a number"));
+    assert!(
+        changed.1 != labelled.1 && changed.1.parse::<u64>().expect("a number") > first.1.parse().expect("a number")
+    );
 }
 
 #[test]
 fn a_placeholder_changes_only_with_its_package_and_another_clone_sees_published_refs() {
     let shelf = Shelf::new();
     shelf.publish("a", "w1");
-    let watched = |name: &str| {
-        shelf.world.field(name, "{.metadata.resourceVersion} {.status.selfLock.git.commit}")
-    };
+    let watched = |name: &str| shelf.world.field(name, "{.metadata.resourceVersion} {.status.selfLock.git.commit}");
     let before = watched("packages.a.main");
     let second = shelf.world.clone("rea", "packages");
     shelf.publish("b", "w1");
@@ -263,7 +290,10 @@ fn a_placeholder_changes_only_with_its_package_and_another_clone_sees_published_
     assert_ne!(watched("packages.a.main"), before);
     // A mirror is a whole backup: Porch's refs and the ledger.
     let mirror = shelf.world.path().join("mirror.git");
-    run(git_command(shelf.world.path()).args(["clone", "-q", "--mirror", &shelf.world.url("rea", "packages")]).arg(&mirror)).ok();
+    run(git_command(shelf.world.path())
+        .args(["clone", "-q", "--mirror", &shelf.world.url("rea", "packages")])
+        .arg(&mirror))
+    .ok();
     let refs = run(git_command(&mirror).args(["for-each-ref", "--format=%(refname) %(objectname)"])).ok().stdout;
     let here = shelf.world.on_disk("packages", &["for-each-ref", "--format=%(refname) %(objectname)"]).ok().stdout;
     assert_eq!(refs, here);

@@ -15,7 +15,8 @@ const JSON: [(&str, &str); 2] = [("content-type", "application/json"), ("accept"
 async fn put(client: &kube::Client, name: &str, subresource: &str, lifecycle: &str) -> (u16, Value) {
     let (_, mut object) = get(client, &format!("{REVISIONS}/{name}"), "application/json").await;
     object["spec"]["lifecycle"] = json!(lifecycle);
-    let (code, body) = send(client, "PUT", &format!("{REVISIONS}/{name}{subresource}"), &JSON, &object.to_string()).await;
+    let (code, body) =
+        send(client, "PUT", &format!("{REVISIONS}/{name}{subresource}"), &JSON, &object.to_string()).await;
     (code, serde_json::from_str(&body).expect("JSON"))
 }
 
@@ -46,7 +47,10 @@ async fn the_lifecycle_commands_of_porch_s_client_work() {
     let (code, _) = send(&bob, "DELETE", &format!("{REVISIONS}/{name}"), &JSON, "").await;
     assert_eq!(code, 200);
     let (code, status) = get(&bob, &format!("{REVISIONS}/{name}"), "application/json").await;
-    assert_eq!((code, &status["message"]), (404, &json!("packagerevisions.porch.kpt.dev \"packages.web.w1\" not found")));
+    assert_eq!(
+        (code, &status["message"]),
+        (404, &json!("packagerevisions.porch.kpt.dev \"packages.web.w1\" not found"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,14 +100,21 @@ async fn tables_have_porch_s_columns() {
     assert_eq!((code, &table["kind"], &table["apiVersion"]), (200, &json!("Table"), &json!("meta.k8s.io/v1")));
     let columns = |table: &Value| -> Vec<(String, String)> {
         let columns = table["columnDefinitions"].as_array().expect("columns").iter();
-        columns.map(|c| (c["name"].as_str().unwrap_or("").to_owned(), c["type"].as_str().unwrap_or("").to_owned())).collect()
+        columns
+            .map(|c| (c["name"].as_str().unwrap_or("").to_owned(), c["type"].as_str().unwrap_or("").to_owned()))
+            .collect()
     };
     let wanted = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
     };
     let all = [
-        ("Name", "string"), ("Package", "string"), ("WorkspaceName", "string"), ("Revision", "integer"),
-        ("Latest", "boolean"), ("Lifecycle", "string"), ("Repository", "string"),
+        ("Name", "string"),
+        ("Package", "string"),
+        ("WorkspaceName", "string"),
+        ("Revision", "integer"),
+        ("Latest", "boolean"),
+        ("Lifecycle", "string"),
+        ("Repository", "string"),
     ];
     assert_eq!(columns(&table), wanted(&all));
     let cells = json!(["packages.net.router.w1", "net/router", "w1", 1, true, "Published", "packages"]);
@@ -114,8 +125,12 @@ async fn tables_have_porch_s_columns() {
     let path = REVISIONS.replace("packagerevisions", "packagerevisionresources");
     let (_, contents) = get(&client, &path, TABLE).await;
     let all = [
-        ("Name", "string"), ("Package", "string"), ("WorkspaceName", "string"), ("Revision", "integer"),
-        ("Repository", "string"), ("Files", "integer"),
+        ("Name", "string"),
+        ("Package", "string"),
+        ("WorkspaceName", "string"),
+        ("Revision", "integer"),
+        ("Repository", "string"),
+        ("Files", "integer"),
     ];
     assert_eq!(columns(&contents), wanted(&all));
 }

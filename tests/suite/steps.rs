@@ -2,7 +2,7 @@
 //!
 //! Never here: anything that is itself the subject of a story.
 
-use crate::support::{Workdir, World};
+use crate::support::{Workdir, World, eventually};
 
 /// The package of most stories.
 pub(crate) const P: &str = "net/router";
@@ -26,10 +26,12 @@ pub(crate) fn lifecycle(world: &World, workspace: &str) -> String {
     world.field(&format!("packages.net.router.{workspace}"), "{.spec.lifecycle}")
 }
 
-/// The ledger's log, newest first: one line `author: subject` a commit. No entry in it may still have an intent.
+/// The ledger's log, newest first, one line `author: subject` a commit, once no entry in it has an intent any more.
 #[track_caller]
 pub(crate) fn settled_ledger(world: &World) -> String {
-    let left = world.on_disk("packages", &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]);
-    assert_eq!(left.stdout, "", "every intent is finished or dropped");
+    eventually("every intent is finished or dropped", || {
+        let left = world.on_disk("packages", &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]);
+        left.stdout.is_empty().then_some(())
+    });
     world.on_disk("packages", &["log", "--format=%an: %s", "refs/stoop/ledger"]).ok().stdout
 }
