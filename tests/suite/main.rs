@@ -15,5 +15,6 @@ mod model;
 mod packages;
 mod push_rows;
 mod push_rules;
+mod review;
 mod thin_path;
 mod untouched;
