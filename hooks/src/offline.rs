@@ -53,6 +53,8 @@ fn with_package<'a>(place: &Place, questions: Vec<(&'a [u8], Vec<u8>)>) -> Vec<&
 fn exist(place: &Place, questions: Vec<u8>) -> Option<Vec<bool>> {
     let mut run = Command::new("git");
     run.args(["cat-file", "--batch-check=%(objecttype)"])
+        // A pushed replacement must not hide a Kptfile from this question.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 use super::status::ApiError;
+use crate::krm::yaml;
 
 /// What is sent in answer to a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,7 @@ pub(crate) fn json(body: &[u8]) -> Result<Value, ApiError> {
 pub(crate) fn yaml(body: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::bad_request("the body of the request is not UTF-8 text, so it is not valid YAML"))?;
-    serde_yaml::from_str(text)
+    yaml::read(text)
         .map_err(|error| ApiError::bad_request(format!("the body of the request is not valid YAML: {error}")))
 }
 

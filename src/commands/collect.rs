@@ -14,6 +14,9 @@ use crate::krm::kptfile;
 /// YAML files larger than this are not parsed for a warning, in bytes.
 const YAML_LIMIT: u64 = 1 << 20;
 
+/// So many bytes of YAML of one package are parsed for warnings; one small blob can stand at thousands of paths.
+const YAML_TOTAL: u64 = 16 << 20;
+
 /// Collects what is known of `commit` as a draft or proposal of `package` and `workspace`.
 pub fn collect(
     reader: &Reader,
@@ -107,6 +110,7 @@ fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEv
     if evidence.files > limits.files {
         return Ok(evidence);
     }
+    let mut parsed = 0;
     for file in reader.files(tree)? {
         if file.path.len() > 1024 || file.path.contains('\u{fffd}') {
             evidence.bad_path.get_or_insert_with(|| file.path.clone());
@@ -130,7 +134,8 @@ fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEv
             evidence.largest = Some((file.path.clone(), size));
         }
         let yaml = file.path.ends_with(".yaml") || file.path.ends_with(".yml");
-        if yaml && size <= YAML_LIMIT && evidence.unparsable_yaml.len() < 10 {
+        if yaml && size <= YAML_LIMIT && parsed + size <= YAML_TOTAL && evidence.unparsable_yaml.len() < 10 {
+            parsed += size;
             let bytes = reader.blob(file.id, YAML_LIMIT)?;
             if !kptfile::is_yaml(&bytes) {
                 evidence.unparsable_yaml.push(file.path);

@@ -153,10 +153,11 @@ fn content(
     if stage != Stage::Approve {
         let new_name = registration.directory.check_new(&change.package).and_then(|()| change.workspace.check_new());
         new_name.map_err(|error| Refusal::new(Code::BadName, error.to_string()).next("choose another name"))?;
-        if change.workspace.as_str() == registration.branch_name() {
+        if registration.placeholder_workspace().as_ref() == Some(&change.workspace) {
+            let branch = registration.branch_name();
             return Err(Refusal::new(
                 Code::BadName,
-                format!("workspace {} is the name of the registered branch", change.workspace),
+                format!("workspace {} stands for the registered branch {branch}", change.workspace),
             )
             .next("choose another workspace name"));
         }
@@ -230,6 +231,14 @@ fn next_number(view: &View, package: &PackagePath) -> Result<RevisionNumber, Ref
         .map(RevisionNumber)
         .ok_or_else(|| Refusal::new(Code::RefConflict, format!("{package} has used up all revision numbers")))?;
     let tag = RefName::tag(package, &number.segment());
+    if view.snapshot.get(&tag).is_some() {
+        let name = tag.shortened();
+        return Err(Refusal::new(
+            Code::RefConflict,
+            format!("the tag {name} that this approval would make exists, and shows no package {package}"),
+        )
+        .next(format!("look at what it is for, delete it (git push origin :{tag}), and approve again")));
+    }
     match name_conflict(&view.snapshot, &tag) {
         None => Ok(number),
         Some(existing) => Err(Refusal::new(

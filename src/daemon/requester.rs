@@ -20,6 +20,12 @@ pub(super) fn authenticated(router: Router, authenticator: Arc<Authenticator>) -
 }
 
 async fn authenticate(State(authenticator): State<Arc<Authenticator>>, mut request: Request, next: Next) -> Response {
+    // Ignored, it would let `kubectl --as` act with the caller's own rights, in the caller's own name.
+    if let Some(header) = impersonation(&request) {
+        let reason =
+            format!("the header {header} is not supported: nobody may act as somebody else here (kubectl --as)");
+        return ApiError::forbidden_path(request.uri().path(), &reason).into_response();
+    }
     let peer = request.extensions().get::<PeerCertificate>().and_then(|PeerCertificate(peer)| peer.clone());
     let header = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
         None => None,
@@ -37,4 +43,13 @@ async fn authenticate(State(authenticator): State<Arc<Authenticator>>, mut reque
             ApiError::unauthorized_because(&error.to_string()).into_response()
         }
     }
+}
+
+/// A header of a request on objects that asks to be taken for somebody else. What discovery answers is the same for all,
+/// and kubectl does not show why it is refused.
+fn impersonation(request: &Request) -> Option<&str> {
+    let path = request.uri().path();
+    let objects = path.starts_with("/api") && path.trim_matches('/').split('/').count() > 3;
+    let mut names = request.headers().keys().map(|name| name.as_str());
+    names.find(|name| objects && name.starts_with("impersonate-"))
 }

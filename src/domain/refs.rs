@@ -135,9 +135,15 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The registered branch's name without `refs/heads/`; the workspace of every placeholder.
+    /// The registered branch's name without `refs/heads/`.
     pub fn branch_name(&self) -> &str {
         self.branch.shortened()
+    }
+
+    /// The workspace of every placeholder: the branch's name. A slash in it would make an invalid object name in Porch;
+    /// here it becomes a dash.
+    pub fn placeholder_workspace(&self) -> Option<Workspace> {
+        Workspace::parse(&self.branch_name().replace('/', "-")).ok()
     }
 }
 

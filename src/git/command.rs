@@ -17,6 +17,8 @@ pub(super) fn git(repository: &Path) -> Command {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
+        // As in `Store::open`: whoever may push could else show git other content, or stop it with a circle of them.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("LC_ALL", "C")
         .current_dir("/");
     let mut safe = std::ffi::OsString::from("safe.directory=");

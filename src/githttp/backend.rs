@@ -95,6 +95,8 @@ fn command(run: &Run<'_>) -> Command {
         .env("GIT_CONFIG_COUNT", "1")
         .env("GIT_CONFIG_KEY_0", "safe.directory")
         .env("GIT_CONFIG_VALUE_0", "*")
+        // Anyone who may push may push `refs/replace/…`: git and its hooks must see what is there, as the daemon does.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GATEWAY_INTERFACE", "CGI/1.1")
         .env("SERVER_PROTOCOL", "HTTP/1.1")
         .env("REQUEST_METHOD", call.method())

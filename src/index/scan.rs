@@ -156,9 +156,7 @@ impl Scanner<'_> {
         revisions: &mut OfPackage,
     ) -> Result<(), GitError> {
         let Some(on_branch) = self.line.and_then(|line| line.packages.get(package)) else { return Ok(()) };
-        // A branch name with a slash would make an invalid object name in Porch; here the slash becomes a dash.
-        let workspace = Workspace::parse(&self.registration.branch_name().replace('/', "-"));
-        let Ok(workspace) = workspace else { return Ok(()) };
+        let Some(workspace) = self.registration.placeholder_workspace() else { return Ok(()) };
         put(
             revisions,
             Found {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 
+use super::yaml::{self, YamlError};
+
 /// What Stoop needs to know of a Kptfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kptfile {
@@ -113,8 +115,7 @@ const INFO: &[&str] = &["site", "emails", "license", "licenseFile", "description
 /// Reads a Kptfile's bytes.
 pub fn read(bytes: &[u8]) -> Result<Reading, KptfileError> {
     let text = std::str::from_utf8(bytes).map_err(|_| KptfileError::NotText)?;
-    let root: Value =
-        serde_yaml::from_str(text).map_err(|error| KptfileError::NotYaml(one_line(&error.to_string())))?;
+    let root: Value = yaml::read(text).map_err(|error| KptfileError::NotYaml(one_line(&error.to_string())))?;
     if !root.is_mapping() {
         return Err(KptfileError::OtherKind("no mapping".to_owned()));
     }
@@ -162,10 +163,11 @@ pub fn read(bytes: &[u8]) -> Result<Reading, KptfileError> {
     Ok(reading)
 }
 
-/// Whether bytes are one or more YAML documents.
+/// Whether bytes are one or more YAML documents, as far as that can be said: a text that costs too much to read counts
+/// as one.
 pub fn is_yaml(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    serde_yaml::Deserializer::from_str(text).all(|document| Value::deserialize(document).is_ok())
+    matches!(yaml::check(text), Ok(()) | Err(YamlError::Brackets))
 }
 
 fn read_condition(value: &Value, path: &str) -> Result<Condition, KptfileError> {

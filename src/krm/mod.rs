@@ -3,3 +3,4 @@
 //! Never here: I/O, git, HTTP, the clock. Editing YAML comes with the package operations.
 
 pub mod kptfile;
+pub mod yaml;

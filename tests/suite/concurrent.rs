@@ -9,7 +9,7 @@ use crate::steps::P;
 use crate::support::{Answer, Workdir, World, run};
 
 /// What a loser may be told: each says what to do next.
-const REASONS: [&str; 8] = [
+const REASONS: [&str; 9] = [
     "try again in a moment",
     "fetch, look at what is there now",
     "look at what is there now",
@@ -18,6 +18,8 @@ const REASONS: [&str; 8] = [
     "make it a draft again first",
     "choose a workspace name",
     "propose it first",
+    // Git's own, to a client that saw the other's draft before it sent its own.
+    "(fetch first)",
 ];
 
 #[track_caller]

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::read::{Meaning, PushedRef};
 use crate::commands::decide::failed;
+use crate::domain::annotation;
 use crate::domain::names::{Directory, PackagePath};
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::Registration;
@@ -16,6 +17,9 @@ use crate::index::guarded::View;
 
 /// More changed files than this in one move of the branch count as touching a package.
 const MOST_CHANGES: usize = 200_000;
+
+/// One move of a guarded branch brings at most so many commits.
+const MOST_COMMITS: usize = 100_000;
 
 /// Says what the move means: nothing to Stoop, or something that only an import may do; what nobody may do is refused.
 pub fn judge(
@@ -44,6 +48,7 @@ pub fn judge(
         }
     }
     match touched(update.old, new, &registration.directory, view, reader).map_err(|error| failed(&error))? {
+        None if guarded => forged(update.old, new, branch, reader),
         None => Ok(Meaning::Unmanaged),
         Some(package) => Ok(Meaning::ImportOnly(
             Refusal::new(
@@ -52,6 +57,34 @@ pub fn judge(
             )
             .next(format!("propose it instead: git push origin HEAD:refs/heads/proposed/{package}/<workspace>")),
         )),
+    }
+}
+
+/// A commit that touches no package may still speak for one: its `kpt:` lines would be read as who published it.
+fn forged(old: Option<ObjectId>, new: ObjectId, branch: &str, reader: &Reader) -> Result<Meaning, Refusal> {
+    let hidden: Vec<ObjectId> = old.into_iter().collect();
+    let refusal =
+        |reason: String, next: String| Ok(Meaning::ImportOnly(Refusal::new(Code::ForgedAnnotation, reason).next(next)));
+    let pushed = match reader.commits_not_in(new, &hidden, MOST_COMMITS) {
+        Ok(pushed) => pushed,
+        Err(GitError::TooMany { .. }) => {
+            return refusal(
+                format!("the push to {branch} brings more than {MOST_COMMITS} commits"),
+                "push them in several steps, or have an administrator import them: git push -o import".to_owned(),
+            );
+        }
+        Err(error) => return Err(failed(&error)),
+    };
+    let speaks = |message: &str| !annotation::read(message).is_empty() || annotation::has_unreadable(message);
+    match pushed.iter().find(|commit| speaks(&commit.message)) {
+        None => Ok(Meaning::Unmanaged),
+        Some(commit) => refusal(
+            format!(
+                "commit {} on {branch} carries a kpt: line, which only an approval may bring there",
+                commit.id.short()
+            ),
+            "reword its message without the line".to_owned(),
+        ),
     }
 }
 
