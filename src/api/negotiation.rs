@@ -132,17 +132,15 @@ pub(crate) fn body_type(headers: &HeaderMap) -> Option<String> {
     (!media.is_empty()).then_some(media)
 }
 
-/// Reads a body that must be JSON or YAML, by its declared type.
+/// Reads a body that must be JSON or YAML, by its declared type; JSON when none is declared, as in kube-apiserver (`kubectl
+/// replace --raw` declares none).
 pub(crate) fn read_object(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     match body_type(headers).as_deref() {
-        Some("application/json") => json(body),
+        Some("application/json") | None => json(body),
         Some("application/yaml") => yaml(body),
         Some(other) => Err(ApiError::unsupported_media_type(format!(
             "the body of the request was in an unknown format {other:?} - accepted media types include: application/json, application/yaml"
         ))),
-        None => Err(ApiError::unsupported_media_type(
-            "the request has a body but no Content-Type - accepted media types include: application/json, application/yaml",
-        )),
     }
 }
 

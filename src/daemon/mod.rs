@@ -173,6 +173,7 @@ fn api_state(
         }),
         metrics: Arc::new(move || {
             let revisions = counted.catalog.revisions(None).items.len();
+            encoding.watchers.set(i64::try_from(counted.catalog.watchers()).unwrap_or(i64::MAX));
             encoding.index_revisions.set(i64::try_from(revisions).unwrap_or(i64::MAX));
             encoding.encode()
         }),

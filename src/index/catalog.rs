@@ -204,6 +204,11 @@ impl Catalog {
         self.read().repository_feed.after(position, limit)
     }
 
+    /// How many watchers there are.
+    pub fn watchers(&self) -> usize {
+        self.changed.receiver_count()
+    }
+
     /// Wakes whenever something changed; the value is the newest resource version.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

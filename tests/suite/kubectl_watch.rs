@@ -79,9 +79,20 @@ fn a_watch_shows_what_pushes_change() {
 }
 
 #[test]
-fn kubectl_waits_for_a_lifecycle() {
+fn kubectl_waits_for_a_condition_and_for_a_lifecycle() {
     let shelf = Shelf::new();
-    shelf.propose("web", "w1");
+    shelf.draft("web", "w1");
+    let waits = ["wait", "packagerevision", "packages.web.w1", "--for=condition=Tested", "--timeout=20s"];
+    let mut waiting = shelf.world.kubectl_command("rea").args(waits).stdout(Stdio::piped()).spawn().expect("starts");
+    let tested = "status:\n  conditions:\n  - type: Tested\n    status: \"True\"\n";
+    shelf.ann.write("web/Kptfile", &format!("{}{tested}", crate::support::kptfile("web")));
+    shelf.ann.commit("tested");
+    shelf.ann.propose("web", "w1").ok();
+    assert!(waiting.wait().expect("it ends").success());
+    // Waiting for a field came with kubectl 1.23.
+    if shelf.world.kubectl_minor() < 23 {
+        return;
+    }
     let waits =
         ["wait", "packagerevision", "packages.web.w1", "--for=jsonpath={.spec.lifecycle}=Published", "--timeout=20s"];
     let mut waiting = shelf.world.kubectl_command("rea").args(waits).stdout(Stdio::piped()).spawn().expect("starts");

@@ -8,11 +8,34 @@ use crate::support::Answer;
 
 /// Patches the lifecycle on the object itself, or on its `approval` subresource.
 fn set(shelf: &Shelf, user: &str, name: &str, lifecycle: &str, more: &[&str]) -> Answer {
+    if more.contains(&APPROVAL[0]) && shelf.world.kubectl_minor() < 32 {
+        return put_approval(shelf, user, name, lifecycle, more);
+    }
     let patch = format!("{{\"spec\":{{\"lifecycle\":\"{lifecycle}\"}}}}");
     shelf.world.kubectl(user, &[&["patch", "packagerevision", name, "--type=merge", "-p", &patch], more].concat())
 }
 
 const APPROVAL: &[&str] = &["--subresource=approval"];
+
+/// The same on the subresource with a kubectl before 1.32, which refuses to name it: read, change, and replace by path.
+/// Of a success it prints `lifecycle/revision`.
+fn put_approval(shelf: &Shelf, user: &str, name: &str, lifecycle: &str, more: &[&str]) -> Answer {
+    let path = format!("/apis/porch.kpt.dev/v1alpha1/namespaces/default/packagerevisions/{name}");
+    let object = shelf.world.kubectl(user, &["get", "--raw", &path]).ok();
+    let mut object: serde_json::Value = serde_json::from_str(&object.stdout).expect("JSON");
+    object["spec"]["lifecycle"] = lifecycle.into();
+    let file = shelf.world.path().join("approval.json");
+    std::fs::write(&file, object.to_string()).expect("written");
+    let dry = if more.contains(&"--dry-run=server") { "?dryRun=All" } else { "" };
+    let path = format!("{path}/approval{dry}");
+    let mut answer = shelf.world.kubectl(user, &["replace", "--raw", &path, "-f", file.to_str().expect("text")]);
+    if answer.code == 0 {
+        let object: serde_json::Value = serde_json::from_str(&answer.stdout).expect("JSON");
+        answer.stdout =
+            format!("{}/{}", object["spec"]["lifecycle"].as_str().expect("text"), object["spec"]["revision"]);
+    }
+    answer
+}
 
 fn lifecycle(shelf: &Shelf, name: &str) -> String {
     shelf.world.field(name, "{.spec.lifecycle}")

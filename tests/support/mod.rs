@@ -335,6 +335,14 @@ impl World {
         run(self.kubectl_command(user).args(args))
     }
 
+    /// The minor version of the kubectl on the PATH: 32 for 1.32.
+    pub fn kubectl_minor(&self) -> u32 {
+        let answer = self.kubectl("admin", &["version", "--client", "-o", "json"]).ok();
+        let version: serde_json::Value = serde_json::from_str(&answer.stdout).expect("kubectl speaks JSON");
+        let minor = version.pointer("/clientVersion/minor").and_then(|minor| minor.as_str()).expect("a minor version");
+        minor.trim_end_matches('+').parse().expect("a number")
+    }
+
     /// One field of a package revision by kubectl's jsonpath.
     pub fn field(&self, name: &str, path: &str) -> String {
         let answer = self.kubectl("admin", &["get", "packagerevision", name, "-o", &format!("jsonpath={path}")]);
