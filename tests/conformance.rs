@@ -86,7 +86,8 @@ fn listed(world: &World, repository: &str) -> Vec<Revision> {
     let selector = format!("spec.repository={repository}");
     let answer = world.kubectl("rea", &["get", "packagerevisions", "--field-selector", &selector, "-o", "json"]).ok();
     let list: Value = serde_json::from_str(&answer.stdout).expect("JSON");
-    let contents = world.kubectl("rea", &["get", "packagerevisionresources", "--field-selector", &selector, "--no-headers"]);
+    let contents =
+        world.kubectl("rea", &["get", "packagerevisionresources", "--field-selector", &selector, "--no-headers"]);
     let contents = contents.ok().stdout;
     let files = |name: &str| {
         let row = contents.lines().find(|line| line.split_whitespace().next() == Some(name)).expect("a row");
