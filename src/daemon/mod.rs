@@ -258,7 +258,8 @@ async fn tend(
         };
         let (warden, watcher) = (warden.clone(), watcher.clone());
         let work = move || match hint {
-            Some(WatchEvent::Repository(path)) => warden.settle(&path),
+            Some(WatchEvent::Repository(path)) if warden.settle(&path) => {}
+            Some(WatchEvent::Repository(_)) => warden.sweep(&watcher),
             Some(WatchEvent::Root(_)) | None => warden.sweep(&watcher),
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {

@@ -110,10 +110,14 @@ impl Warden {
         self.metrics.rescans.inc();
     }
 
-    /// Settles one repository, if it is open.
-    pub fn settle(&self, path: &Path) {
-        if let Some(repository) = self.repositories.at(path) {
-            self.tend(&repository);
+    /// Settles one repository; `false` when it is not open.
+    pub fn settle(&self, path: &Path) -> bool {
+        match self.repositories.at(path) {
+            Some(repository) => {
+                self.tend(&repository);
+                true
+            }
+            None => false,
         }
     }
 
@@ -156,6 +160,11 @@ impl Warden {
     }
 
     fn open(&self, path: &Path, config: &Config, watcher: &Watcher) {
+        if is_being_cloned(path) {
+            // Hooks now would refuse the clone's own refs; they are what the next hint is about.
+            watcher.watch_repository(path);
+            return;
+        }
         let key = match self.key_of(path, config) {
             Ok(Some(key)) => Arc::new(key),
             Ok(None) => {
@@ -272,6 +281,13 @@ impl Warden {
 fn is_unborn(repository: &ManagedRepository) -> bool {
     let view = repository.guarded.refresh();
     view.is_ok_and(|view| view.head.is_none() && view.ledger_head.is_none())
+}
+
+/// Whether `git clone` is still filling this repository: it names where it comes from and has no refs yet.
+fn is_being_cloned(path: &Path) -> bool {
+    let remote = std::fs::read_to_string(path.join("config")).is_ok_and(|config| config.contains("[remote "));
+    let refs = || Store::open(path).and_then(|store| store.reader().refs());
+    remote && refs().is_ok_and(|refs| refs.is_empty())
 }
 
 impl RepositoryPaths for Warden {

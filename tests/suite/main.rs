@@ -25,6 +25,7 @@ mod push_drafts;
 mod push_published;
 mod push_rules;
 mod recovery;
+mod repositories;
 mod review;
 mod steps;
 mod thin_path;
