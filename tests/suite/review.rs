@@ -1,4 +1,4 @@
-//! What a hostile or clumsy user tries beyond the tables: each was possible once.
+//! What a hostile or clumsy user tries beyond the tables.
 //!
 //! Never here: the rows of the push door (`push_rows`) and its rules (`push_rules`).
 
