@@ -13,7 +13,7 @@ use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
 const ARROWS: [(&str, &[&str]); 17] = [
-    ("api", &["commands", "domain", "index"]),
+    ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
     ("commands", &["domain", "git", "index", "krm", "telemetry"]),
     ("config", &["domain", "identity"]),

@@ -110,6 +110,10 @@ fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEv
     if evidence.files > limits.files {
         return Ok(evidence);
     }
+    if let Err(GitError::Damaged { why, .. }) = reader.changed_paths(None, Some(tree), limits.files) {
+        evidence.damaged = Some(why);
+        return Ok(evidence);
+    }
     let mut parsed = 0;
     for file in reader.files(tree)? {
         if file.path.len() > 1024 || file.path.contains('\u{fffd}') {
@@ -145,20 +149,20 @@ fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEv
     Ok(evidence)
 }
 
-/// Whether a link at `path`, inside a package, leads out of the package. An empty or over-long target counts as out.
+/// Whether a link at `path`, inside a package, leads out of the package. An empty or over-long target counts as out, and
+/// so does one that climbs after a name: the name may be another link, and the climb begin elsewhere.
 fn leads_out(path: &str, target: &str) -> bool {
     if target.is_empty() || target.starts_with('/') {
         return true;
     }
-    let mut depth = path.matches('/').count() as i64;
+    let mut depth = path.matches('/').count();
+    let mut named = false;
     for segment in target.split('/') {
         match segment {
+            ".." if named || depth == 0 => return true,
             ".." => depth -= 1,
             "" | "." => {}
-            _ => depth += 1,
-        }
-        if depth < 0 {
-            return true;
+            _ => named = true,
         }
     }
     false
@@ -190,6 +194,8 @@ mod tests {
             ("a", "/etc/passwd", true),
             ("a", "", true),
             ("d/a", "./x/./y", false),
+            ("d/a", "x/../y", true),
+            ("d/a", ".././x/y", false),
         ] {
             assert_eq!(leads_out(path, target), out, "{path} -> {target}");
         }

@@ -34,6 +34,8 @@ pub struct ContentEvidence {
     pub submodule: Option<String>,
     /// A symbolic link that leads out of the package.
     pub escaping_link: Option<String>,
+    /// What is wrong with a directory that says two things at once: one reader would see the one, another the other.
+    pub damaged: Option<String>,
     /// A path that is longer than a limit or not UTF-8.
     pub bad_path: Option<String>,
     /// YAML files that do not parse, at most ten; only warned of.
@@ -197,6 +199,12 @@ fn content(evidence: &Evidence, limits: &Limits) -> Result<(), Refusal> {
         return bad(
             format!("package {package} has {} files, more than the {} allowed", content.files, limits.files),
             "split the package",
+        );
+    }
+    if let Some(why) = &content.damaged {
+        return bad(
+            format!("a directory of package {package} is damaged: {why}"),
+            "make the commit anew with git itself",
         );
     }
     if let Some((path, size)) = content.largest.as_ref().filter(|(_, size)| *size > limits.file_bytes) {

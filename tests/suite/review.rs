@@ -1,11 +1,11 @@
-//! What a hostile or clumsy user tries beyond the tables: each was possible once.
+//! What a hostile or clumsy user tries beyond the tables.
 //!
 //! Never here: the rows of the push door (`push_rows`) and its rules (`push_rules`).
 
 use std::time::{Duration, Instant};
 
 use crate::packages::Shelf;
-use crate::support::{World, config_map};
+use crate::support::{World, config_map, run};
 use crate::untouched::refused;
 
 #[test]
@@ -140,4 +140,39 @@ fn nobody_acts_as_somebody_else() {
         answer.refused("impersonate-user is not supported");
     }
     assert_eq!(shelf.world.field("packages.net.router.w1", "{.spec.lifecycle}"), "Proposed");
+}
+
+#[test]
+fn a_directory_says_one_thing_and_a_link_stays_inside() {
+    let shelf = Shelf::new();
+    let ann = &shelf.ann;
+    ann.reset();
+    ann.package("net/router", "w1");
+    let id = |spec: &str| ann.git(&["rev-parse", spec]).ok().text().to_owned();
+    let (kptfile, one) = (id("HEAD:net/router/Kptfile"), id("HEAD:net/router/config.yaml"));
+    let mut tree = Vec::new();
+    for (name, blob) in [("Kptfile", &kptfile), ("config.yaml", &one), ("config.yaml", &kptfile)] {
+        tree.extend_from_slice(format!("100644 {name}\0").as_bytes());
+        tree.extend((0..40).step_by(2).map(|at| u8::from_str_radix(&blob[at..at + 2], 16).expect("an id")));
+    }
+    std::fs::write(ann.path().join("../twice"), tree).expect("written");
+    let twice = ann.git(&["hash-object", "-t", "tree", "-w", "--literally", "../twice"]).ok();
+    let wrapped = |beside: &str, name: &str, tree: &str| {
+        let file = ann.path().join("../entries");
+        std::fs::write(&file, format!("{beside}040000 tree {tree}\t{name}\n")).expect("written");
+        let input = std::fs::File::open(file).expect("there");
+        run(ann.git_command().args(["mktree"]).stdin(input)).ok().text().to_owned()
+    };
+    let beside = ann.git(&["ls-tree", "origin/main"]).ok().stdout;
+    let root = wrapped(&beside, "net", &wrapped("", "router", twice.text()));
+    let commit = ann.git(&["commit-tree", "-p", "origin/main", "-m", "twice", &root]).ok();
+    let push = || ann.push(&format!("{}:refs/heads/drafts/net/router/w1", commit.text()));
+    refused(&shelf.world, "bad-content", "its entries are not in order", push);
+    for (name, target) in [("here", "."), ("deep/out", "../here/../out")] {
+        let link = ann.path().join("net/router").join(name);
+        std::fs::create_dir_all(link.parent().expect("a parent")).expect("directories");
+        std::os::unix::fs::symlink(target, link).expect("a link");
+    }
+    ann.commit("links");
+    refused(&shelf.world, "bad-content", "leads out of the package", || ann.draft("net/router", "w1"));
 }
