@@ -1,6 +1,7 @@
 //! Leases: between pre-receive's yes and git's ref update, the packages of a push belong to that push.
 //!
-//! A lease ends when its ref is seen moved, when the push's process is gone, or when its time is up.
+//! A lease ends when its ref is seen moved, when the push's process is gone, or, where no process is known, when its time is
+//! up.
 //! Never here: Git; `settle` looks at the refs and tells the leases.
 
 use std::time::{Duration, Instant};
@@ -65,9 +66,9 @@ impl Lease {
         }
     }
 
-    /// Whether it waits for a push that is over.
+    /// Whether it waits for a push that is over: its process is gone, or, where no process is known, its time is up.
     pub fn is_over(&self, now: Instant) -> bool {
-        now >= self.until || self.process.is_some_and(ProcessId::is_gone)
+        self.process.map_or(now >= self.until, ProcessId::is_gone)
     }
 }
 

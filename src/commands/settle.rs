@@ -11,7 +11,7 @@ use super::record::{Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
 use super::transition::{self, Decided};
 use crate::domain::change::Change;
-use crate::domain::completion::{Completion, Seen, complete};
+use crate::domain::completion::{Completion, Seen, complete, needs_intent};
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Entry, Intent};
 use crate::domain::lifecycle::Action;
@@ -66,7 +66,7 @@ pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Res
     Ok(busy)
 }
 
-fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
+fn apply(repository: &ManagedRepository, writer: &Writer<'_>, mut work: Work) {
     let guarded = &repository.guarded;
     let lines: Vec<String> = work
         .deeds
@@ -86,7 +86,8 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, work: Work) {
     };
     if let Err(error) = crate::git::transact(guarded.store(), &work.edits, &message) {
         tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
-        return;
+        // What has an intent waits for that; what needed no more edits is done, and only here it is known by whom.
+        work.deeds.retain(|(action, ..)| !needs_intent(*action));
     }
     let Ok(view) = guarded.refresh() else { return };
     let author = work.deeds.first().map_or_else(orchestrator, |(_, deed, _, _)| person(&deed.by));

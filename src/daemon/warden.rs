@@ -15,7 +15,7 @@ use crate::commands::settle::settle;
 use crate::config::{Config, RepositoryPath, SharedConfig};
 use crate::domain::names::Namespace;
 use crate::domain::package::{Health, Repository, RepositoryKey};
-use crate::domain::refs::{RefName, Registration};
+use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
 use crate::hooks::{Guard, InstallError, STUB, install, looks_installed, uninstall, write_guard};
@@ -245,6 +245,12 @@ impl Warden {
             Some(branch) => branch,
             None => self.head_branch(path)?,
         };
+        let ours = [DRAFTS, PROPOSED, DELETION_PROPOSED];
+        if let Some(prefix) = ours.into_iter().find(|prefix| branch.as_str().starts_with(prefix)) {
+            return Err(format!(
+                "branch {branch} cannot be registered: {prefix} holds package revisions; configure another branch"
+            ));
+        }
         Ok(Some(RepositoryKey {
             namespace: binding.namespace,
             name: binding.name,

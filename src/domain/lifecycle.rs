@@ -1,7 +1,7 @@
 //! The one table of the lifecycle: from which state which action leads where, and which right it needs.
 //!
 //! A push and an API call both end here; there is no second place that decides what may follow what. The printed grid is
-//! a golden file (`tests/goldens/lifecycle.txt`).
+//! a golden file (`tests/goldens/lifecycle.snap`).
 //! Never here: checks of content, history or readiness (see `evidence`), and moving refs.
 
 use std::fmt;
