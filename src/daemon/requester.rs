@@ -20,12 +20,6 @@ pub(super) fn authenticated(router: Router, authenticator: Arc<Authenticator>) -
 }
 
 async fn authenticate(State(authenticator): State<Arc<Authenticator>>, mut request: Request, next: Next) -> Response {
-    // Ignored, it would let `kubectl --as` act with the caller's own rights, in the caller's own name.
-    if let Some(header) = impersonation(&request) {
-        let reason =
-            format!("the header {header} is not supported: nobody may act as somebody else here (kubectl --as)");
-        return ApiError::forbidden_path(request.uri().path(), &reason).into_response();
-    }
     let peer = request.extensions().get::<PeerCertificate>().and_then(|PeerCertificate(peer)| peer.clone());
     let header = match request.headers().get(AUTHORIZATION).map(|value| value.to_str()) {
         None => None,
@@ -35,6 +29,13 @@ async fn authenticate(State(authenticator): State<Arc<Authenticator>>, mut reque
     let credentials = Credentials { peer_certificate: peer.as_deref(), authorization: header.as_deref() };
     match authenticator.authenticate(credentials).await {
         Ok(actor) => {
+            // Ignored, it would let `kubectl --as` act with the caller's own rights, in the caller's own name.
+            if let Some(header) = impersonation(&request).filter(|_| actor.is_some()) {
+                let reason = format!(
+                    "the header {header} is not supported: nobody may act as somebody else here (kubectl --as)"
+                );
+                return ApiError::forbidden_path(request.uri().path(), &reason).into_response();
+            }
             request.extensions_mut().insert(Requester(actor));
             next.run(request).await
         }
