@@ -88,7 +88,8 @@ fn every_licence_may_be_linked_and_every_source_is_the_registry() {
         }
         let own = package["source"].is_null() && ["stoop", "stoop-hook"].contains(&text(&package, "name"));
         let source = package["source"].as_str().unwrap_or_default();
-        if !own && !(source.starts_with(REGISTRY.0) && source.ends_with(REGISTRY.1)) {
+        let known = source.starts_with(REGISTRY.0) && source.ends_with(REGISTRY.1);
+        if !own && !known {
             complaints.push(format!("{name}: comes from {}, not from crates.io", package["source"]));
         }
     }
