@@ -231,10 +231,14 @@ fn the_git_door_leads_to_repositories_only() {
     };
     let fine = ask("GET", "/packages.git/info/refs?service=git-upload-pack");
     assert!(fine.starts_with("HTTP/1.1 200"), "{fine}");
+    let root = world.root();
+    let root = root.file_name().and_then(|name| name.to_str()).expect("text");
+    let (out_and_in, encoded) =
+        (format!("/../{root}/secret"), format!("/%2e%2e/{root}/packages.git/info/refs?service=git-upload-pack"));
     for path in [
         "/packages.git/../secret",
-        "/../root/secret",
-        "/%2e%2e/root/packages.git/info/refs?service=git-upload-pack",
+        &out_and_in,
+        &encoded,
         "/packages.git/%2e%2e/packages.git/info/refs?service=git-upload-pack",
         "//packages.git/../../etc/passwd",
         "/.stoop/kubeconfig",

@@ -61,7 +61,7 @@ impl World {
         run(path, "git init -q --bare -b main root/secret.git").await;
         run(path, "git init -q -b main work").await;
         run(path, "git -C work commit -q --allow-empty -m first").await;
-        run(path, "git -C work push -q ../root/team/a.git main").await;
+        run(path, &format!("git -C work push -q {} main", repository.display())).await;
         let (ann, ray) = (Token::make().expect("random"), Token::make().expect("random"));
         for (name, role, token) in [("ann", Role::Author, &ann), ("ray", Role::Reader, &ray)] {
             wishes.config.users.push(User {
