@@ -80,7 +80,7 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
     let writer = repository.guarded.lock();
     settle_locked(repository, &writer).map_err(|error| failed(&error))?;
     let view = repository.guarded.refresh().map_err(|error| failed(&error))?;
-    let object = view.objects.values().find(|object| object.name == name).cloned().ok_or_else(|| not_found(name))?;
+    let object = object_named(repository, &view, name).ok_or_else(|| not_found(name))?;
     let changed = || {
         Refusal::new(
             Code::Stale,
@@ -106,6 +106,13 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
     }
     let reader = repository.guarded.store().reader();
     Ok(Desk { repository, writer, view, reader, object })
+}
+
+/// The object of this name as the view has it. The catalog knows which package revision the name stands for.
+fn object_named(repository: &ManagedRepository, view: &View, name: &str) -> Option<Arc<PackageRevision>> {
+    let guarded = &repository.guarded;
+    let shown = guarded.shared().catalog.revision(guarded.key().namespace.as_str(), name)?;
+    view.objects.get(&(shown.package.clone(), shown.workspace.clone())).cloned()
 }
 
 impl Desk<'_> {

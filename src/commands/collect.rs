@@ -8,6 +8,7 @@ use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::{RefName, Registration};
 use crate::git::{Commit, GitError, Mode, Reader, name_conflict};
+use crate::index::assemble::overlapping;
 use crate::index::guarded::View;
 use crate::krm::kptfile;
 
@@ -48,7 +49,6 @@ pub fn collect(
             other => other?.map(|bytes| kptfile::read(&bytes)),
         },
     };
-    let overlapping = view.objects.keys().map(|(other, _)| other);
     Ok(Evidence {
         package: package.clone(),
         workspace: workspace.clone(),
@@ -61,7 +61,7 @@ pub fn collect(
         tree,
         kptfile,
         content: tree.map(|tree| content(reader, tree, limits)).transpose()?.unwrap_or_default(),
-        overlaps: overlapping.filter(|other| *other != package).find(|other| other.overlaps(package)).cloned(),
+        overlaps: overlapping(&view.objects, package).cloned(),
         ref_conflict: ref_conflict(view, package, workspace),
     })
 }

@@ -14,6 +14,7 @@ use crate::domain::policy::Actor;
 use crate::domain::refs::{RefName, RevisionNumber};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{GitError, Reader, name_conflict};
+use crate::index::assemble::of_package;
 use crate::index::guarded::{Guarded, View};
 use crate::krm::kptfile::{ConditionStatus, Kptfile};
 
@@ -224,7 +225,7 @@ fn descends_from_draft(
 
 /// N = 1 + the highest number ever published, by the refs and by the ledger.
 fn next_number(view: &View, package: &PackagePath) -> Result<RevisionNumber, Refusal> {
-    let in_refs = view.objects.values().filter(|object| object.package == *package).map(|object| object.revision);
+    let in_refs = of_package(&view.objects, package).map(|(_, object)| object.revision);
     let highest = in_refs.chain(view.ledger.highest_revision(package)).filter(|number| number.is_published()).max();
     let next = highest.unwrap_or(RevisionNumber::UNPUBLISHED).0.checked_add(1);
     let number = next

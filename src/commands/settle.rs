@@ -201,7 +201,7 @@ fn leftover_marker(view: &View, entry: &Entry, intent: &Intent) -> Option<RefNam
 /// a push under way, or the ledger's intent, accounts for is obeyed; every one is removed.
 fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view: &View) -> Result<bool, GitError> {
     let guarded = &repository.guarded;
-    let values: Vec<_> = view.snapshot.under(APPROVE).iter().chain(view.snapshot.under(REJECT)).cloned().collect();
+    let values: Vec<_> = view.snapshot.under(APPROVE).chain(view.snapshot.under(REJECT)).cloned().collect();
     let any = !values.is_empty();
     for value in values {
         let removal = RefEdit::delete(value.name.clone(), value.target);

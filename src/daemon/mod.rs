@@ -259,8 +259,10 @@ async fn tend(
         let (warden, watcher) = (warden.clone(), watcher.clone());
         let work = move || match hint {
             Some(WatchEvent::Repository(path)) if warden.settle(&path) => {}
-            Some(WatchEvent::Repository(_)) => warden.sweep(&watcher),
-            Some(WatchEvent::Root(_)) | None => warden.sweep(&watcher),
+            Some(WatchEvent::WrittenInPlace(path)) if warden.reread(&path) => {}
+            Some(WatchEvent::Repository(_) | WatchEvent::WrittenInPlace(_)) => warden.sweep(&watcher),
+            Some(WatchEvent::Root(_)) => warden.sweep(&watcher),
+            None => warden.rescan(&watcher),
         };
         if let Err(error) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "a rescan ended badly; the next one tries again");

@@ -81,6 +81,12 @@ impl Warden {
         self.wanted.notified().await;
     }
 
+    /// A sweep that trusts nothing that was read before.
+    pub fn rescan(&self, watcher: &Watcher) {
+        self.repositories.all().iter().for_each(|repository| repository.guarded.store().forget_refs());
+        self.sweep(watcher);
+    }
+
     /// Opens what is new below the root, closes what is gone or no longer wanted, and settles everything.
     pub fn sweep(&self, watcher: &Watcher) {
         let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -119,6 +125,14 @@ impl Warden {
             }
             None => false,
         }
+    }
+
+    /// Reads one repository from the ground up and settles it; `false` when it is not open.
+    pub fn reread(&self, path: &Path) -> bool {
+        if let Some(repository) = self.repositories.at(path) {
+            repository.guarded.store().forget_refs();
+        }
+        self.settle(path)
     }
 
     fn tend(&self, repository: &ManagedRepository) {

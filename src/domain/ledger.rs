@@ -4,9 +4,10 @@
 //! audit log. Entries are keyed by the SHA-256 of `<P>\0<W>`, so that no name meets another as a directory.
 //! Never here: reading or writing the chain (see `git::ledger_store`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -222,10 +223,12 @@ impl Entry {
     }
 }
 
-/// The whole ledger of a repository, in memory.
+/// The whole ledger of a repository, in memory. Copies share what they have in common.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
-    entries: BTreeMap<EntryKey, Arc<Entry>>,
+    entries: RedBlackTreeMapSync<EntryKey, Arc<Entry>>,
+    /// The highest number ever published of each package.
+    highest: RedBlackTreeMapSync<PackagePath, RevisionNumber>,
     /// The entries that have an intent.
     intents: BTreeSet<EntryKey>,
 }
@@ -248,7 +251,10 @@ impl Ledger {
             Some(_) => self.intents.insert(key.clone()),
             None => self.intents.remove(&key),
         };
-        self.entries.insert(key, Arc::new(entry));
+        if let Some(number) = entry.highest_revision.max(self.highest_revision(&entry.package)) {
+            self.highest.insert_mut(entry.package.clone(), number);
+        }
+        self.entries.insert_mut(key, Arc::new(entry));
     }
 
     /// The entries with a transition under way.
@@ -258,7 +264,7 @@ impl Ledger {
 
     /// The highest number ever published of a package, as far as the ledger knows.
     pub fn highest_revision(&self, package: &PackagePath) -> Option<RevisionNumber> {
-        self.entries.values().filter(|entry| entry.package == *package).filter_map(|entry| entry.highest_revision).max()
+        self.highest.get(package).copied()
     }
 }
 

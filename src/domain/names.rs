@@ -219,6 +219,12 @@ impl UserName {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Directory(Option<PackagePath>);
 
+impl From<PackagePath> for Directory {
+    fn from(path: PackagePath) -> Self {
+        Self(Some(path))
+    }
+}
+
 impl Directory {
     /// Takes `/`, the empty text or a path, with or without slashes at its ends.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
@@ -231,6 +237,13 @@ impl Directory {
     /// The path without slashes at its ends; empty for the root.
     pub fn as_str(&self) -> &str {
         self.0.as_ref().map_or("", PackagePath::as_str)
+    }
+
+    /// Whether a package is this directory or lies below it.
+    pub fn contains(&self, package: &PackagePath) -> bool {
+        let Some(directory) = &self.0 else { return true };
+        let rest = package.as_str().strip_prefix(directory.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The package's name inside this directory, `spec.packageName`; `None` when the package lies outside.

@@ -11,47 +11,47 @@ use crate::domain::oid::ObjectId;
 use crate::domain::refs::RefName;
 
 /// A bare repository in a directory of its own, removed with it.
-pub(super) struct Repo {
-    pub(super) path: PathBuf,
+pub(crate) struct Repo {
+    pub(crate) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Repo {
     /// An empty bare repository of the given object format, `sha1` or `sha256`.
-    pub(super) fn new(format: &str) -> Self {
+    pub(crate) fn new(format: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("repo.git");
         Self::init_at(&path, format);
         Self { path, _directory: directory }
     }
 
-    pub(super) fn init_at(path: &Path, format: &str) {
+    pub(crate) fn init_at(path: &Path, format: &str) {
         std::fs::create_dir_all(path).expect("made");
         let format = format!("--object-format={format}");
         git_in(path, &["init", "-q", "--bare", "--template=", "--initial-branch=main", &format, "."]);
     }
 
-    pub(super) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::open(&self.path).expect("it opens")
     }
 
     /// Runs git and gives its output without the final line end; panics when it fails.
-    pub(super) fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         git_in(&self.path, args)
     }
 
     /// Whether git succeeds.
-    pub(super) fn git_ok(&self, args: &[&str]) -> bool {
+    pub(crate) fn git_ok(&self, args: &[&str]) -> bool {
         command(&self.path, args).stderr(Stdio::null()).stdout(Stdio::null()).status().expect("git runs").success()
     }
 
     /// Feeds `input` to git and gives its output.
-    pub(super) fn git_with(&self, args: &[&str], input: &[u8]) -> String {
+    pub(crate) fn git_with(&self, args: &[&str], input: &[u8]) -> String {
         Self::feed(&self.path, args, input)
     }
 
     /// The same in any directory.
-    pub(super) fn feed(path: &Path, args: &[&str], input: &[u8]) -> String {
+    pub(crate) fn feed(path: &Path, args: &[&str], input: &[u8]) -> String {
         let mut child = command(path, args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git runs");
         child.stdin.take().expect("piped").write_all(input).expect("written");
         let output = child.wait_with_output().expect("git ends");
@@ -60,22 +60,22 @@ impl Repo {
     }
 
     /// The id that git resolves a revision to.
-    pub(super) fn id(&self, revision: &str) -> ObjectId {
+    pub(crate) fn id(&self, revision: &str) -> ObjectId {
         self.git(&["rev-parse", "--verify", revision]).parse().expect("an id")
     }
 
     /// Writes a blob with git.
-    pub(super) fn blob(&self, content: &[u8]) -> ObjectId {
+    pub(crate) fn blob(&self, content: &[u8]) -> ObjectId {
         self.git_with(&["hash-object", "-w", "--stdin"], content).parse().expect("an id")
     }
 
     /// Writes a tree with git from lines of `git ls-tree`, unchecked.
-    pub(super) fn tree(&self, lines: &str) -> ObjectId {
+    pub(crate) fn tree(&self, lines: &str) -> ObjectId {
         self.git_with(&["mktree", "--missing"], lines.as_bytes()).parse().expect("an id")
     }
 
     /// A commit of files (path, mode, content) on a branch: one call, one commit, all other files kept.
-    pub(super) fn commit(&self, branch: &str, seconds: i64, files: &[(&str, &str, &str)]) -> ObjectId {
+    pub(crate) fn commit(&self, branch: &str, seconds: i64, files: &[(&str, &str, &str)]) -> ObjectId {
         let mut input = format!("commit {branch}\ncommitter A <a@b.example> {seconds} +0200\ndata 2\nm\n");
         if self.git_ok(&["rev-parse", "--verify", "-q", branch]) {
             input.push_str(&format!("from {branch}^0\n"));
@@ -89,12 +89,12 @@ impl Repo {
 }
 
 /// A ref name.
-pub(super) fn name(text: &str) -> RefName {
+pub(crate) fn name(text: &str) -> RefName {
     RefName::parse(text).expect("a ref name")
 }
 
 /// Runs git in a repository and gives its output without the final line end; panics when it fails.
-pub(super) fn git_in(path: &Path, args: &[&str]) -> String {
+pub(crate) fn git_in(path: &Path, args: &[&str]) -> String {
     let output = command(path, args).output().expect("git runs");
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()

@@ -14,6 +14,7 @@ mod import;
 mod ledger_store;
 mod quarantine;
 mod reader;
+mod ref_files;
 mod ref_transaction;
 mod refs;
 mod store;
@@ -22,7 +23,7 @@ mod watch;
 mod write;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +35,7 @@ pub use import::import_bare;
 pub use ledger_store::LedgerStore;
 pub use reader::Reader;
 pub use ref_transaction::{TransactError, name_conflict, transact};
-pub use refs::{RefSnapshot, RefValue};
+pub use refs::{RefSnapshot, RefValue, Refs};
 pub use store::Store;
 pub use trees::{File, Mode};
 pub use watch::{WatchEvent, Watcher};

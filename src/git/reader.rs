@@ -85,9 +85,9 @@ impl Reader {
         refs::head_branch(self.path())
     }
 
-    /// All refs, in one pass. A ref that is broken, dangling or unusually named is left out and logged.
+    /// All refs. A ref that is broken, dangling or unusually named is left out and logged.
     pub fn refs(&self) -> Result<RefSnapshot, GitError> {
-        refs::read_all(self)
+        self.store.refs(self)
     }
 
     /// What a ref points at now, tags not peeled, symbolic refs followed; `None` when there is no such ref.

@@ -142,7 +142,7 @@ fn understand(text: &str, edits: &[RefEdit]) -> Option<TransactError> {
 
 /// An existing ref that keeps `name` from being made: it is a directory of `name`, or lies below it.
 pub fn name_conflict(snapshot: &RefSnapshot, name: &RefName) -> Option<RefName> {
-    let below = snapshot.under(&format!("{name}/")).first().map(|value| value.name.clone());
+    let below = snapshot.under(&format!("{name}/")).next().map(|value| value.name.clone());
     below.or_else(|| {
         let text = name.as_str();
         let above = text.match_indices('/').filter_map(|(at, _)| RefName::parse(&text[..at]).ok());

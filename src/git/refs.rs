@@ -1,24 +1,19 @@
-//! The refs of a repository at one moment, read the way git reads them: loose refs first, `packed-refs` after them.
+//! The refs of a repository at one moment, as a value: found by name, by prefix, compared with those of another moment.
 //!
-//! The order matters. `git pack-refs` writes `packed-refs` before it removes the loose files, so a reader that looks at
-//! the packed file first can miss a ref that was never gone. The packed file is opened anew each time: its modification
-//! time is too coarse to tell two rewrites of the same moment apart.
-//! Never here: what a ref means (`domain::refs`) and moving refs (`ref_transaction`).
+//! Never here: listing what is on disk (`ref_files`), what a ref means (`domain::refs`) and moving refs
+//! (`ref_transaction`).
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use gix::bstr::ByteSlice;
-
-use super::error::{GitError, text};
+use super::error::GitError;
 use super::reader::{Reader, ours};
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::RefName;
 
 /// How many symbolic refs are followed one after another, as in git.
-const SYMBOLIC_DEPTH: usize = 5;
+pub(super) const SYMBOLIC_DEPTH: usize = 5;
 
 /// A ref and what it points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,53 +26,144 @@ pub struct RefValue {
     pub commit: Option<ObjectId>,
 }
 
-/// All refs of a repository at one moment, sorted by name. Cheap to clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RefSnapshot(Arc<[RefValue]>);
+/// All refs of a repository at one moment, sorted by name. Cheap to clone, and cheap to compare with one of a moment ago:
+/// what `packed-refs` holds is shared between snapshots until that file is written anew.
+#[derive(Debug, Clone, Default)]
+pub struct RefSnapshot {
+    packed: Arc<[RefValue]>,
+    loose: Arc<[Loose]>,
+}
+
+/// A loose ref: it hides a packed one of its name, even when it leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Loose {
+    pub(super) name: RefName,
+    pub(super) value: Option<RefValue>,
+}
 
 impl RefSnapshot {
+    /// Both lists are sorted by name, each name in it once.
+    pub(super) fn new(packed: Arc<[RefValue]>, loose: Arc<[Loose]>) -> Self {
+        Self { packed, loose }
+    }
+
     /// A ref by its name.
     pub fn get(&self, name: &RefName) -> Option<&RefValue> {
-        self.0.binary_search_by(|value| value.name.cmp(name)).ok().map(|at| &self.0[at])
+        match self.loose.binary_search_by(|loose| loose.name.cmp(name)) {
+            Ok(at) => self.loose[at].value.as_ref(),
+            Err(_) => self.packed.binary_search_by(|value| value.name.cmp(name)).ok().map(|at| &self.packed[at]),
+        }
     }
 
     /// All refs, sorted by name.
-    pub fn iter(&self) -> std::slice::Iter<'_, RefValue> {
-        self.0.iter()
+    pub fn iter(&self) -> Refs<'_> {
+        Refs { packed: &self.packed, loose: &self.loose }
     }
 
-    /// The refs whose names begin with `prefix`.
-    pub fn under(&self, prefix: &str) -> &[RefValue] {
-        let start = self.0.partition_point(|value| value.name.as_str() < prefix);
-        let count = self.0[start..].partition_point(|value| value.name.as_str().starts_with(prefix));
-        &self.0[start..start + count]
+    /// The refs whose names begin with `prefix`, sorted by name.
+    pub fn under(&self, prefix: &str) -> Refs<'_> {
+        Refs {
+            packed: beginning_with(&self.packed, prefix, |value| &value.name),
+            loose: beginning_with(&self.loose, prefix, |loose| &loose.name),
+        }
     }
 
     /// How many refs there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.iter().next().is_none()
+    }
+
+    /// How many refs lie in a file of their own.
+    pub fn loose(&self) -> usize {
+        self.loose.len()
     }
 
     /// The names of the refs that are in only one of two snapshots, or not the same in both.
     pub fn changed<'s>(&'s self, other: &'s Self) -> Vec<&'s RefName> {
-        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
-        let mut changed = Vec::new();
+        if Arc::ptr_eq(&self.packed, &other.packed) {
+            // Only loose refs can differ; for one that only one of the two has, the other may have it packed.
+            let names = difference(self.loose.iter(), other.loose.iter(), |loose| &loose.name);
+            return names.into_iter().filter(|name| self.get(name) != other.get(name)).collect();
+        }
+        difference(self.iter(), other.iter(), |value| &value.name)
+    }
+}
+
+impl PartialEq for RefSnapshot {
+    fn eq(&self, other: &Self) -> bool {
+        let packed = Arc::ptr_eq(&self.packed, &other.packed);
+        let loose = Arc::ptr_eq(&self.loose, &other.loose) || self.loose == other.loose;
+        (packed && loose) || self.changed(other).is_empty()
+    }
+}
+
+impl Eq for RefSnapshot {}
+
+/// The part of a sorted list whose names begin with `prefix`.
+fn beginning_with<'l, T>(list: &'l [T], prefix: &str, name: impl Fn(&T) -> &RefName) -> &'l [T] {
+    let start = list.partition_point(|item| name(item).as_str() < prefix);
+    let count = list[start..].partition_point(|item| name(item).as_str().starts_with(prefix));
+    &list[start..start + count]
+}
+
+/// The names of what is in only one of two lists sorted by name, or not the same in both.
+fn difference<'s, T: PartialEq + 's>(
+    ours: impl Iterator<Item = &'s T>,
+    theirs: impl Iterator<Item = &'s T>,
+    name: impl Fn(&'s T) -> &'s RefName,
+) -> Vec<&'s RefName> {
+    let (mut ours, mut theirs) = (ours.peekable(), theirs.peekable());
+    let mut changed = Vec::new();
+    loop {
+        let order = match (ours.peek(), theirs.peek()) {
+            (None, None) => return changed,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(our), Some(their)) => name(our).cmp(name(their)),
+        };
+        let our = if order == Ordering::Greater { None } else { ours.next() };
+        let their = if order == Ordering::Less { None } else { theirs.next() };
+        if our != their {
+            changed.extend(our.or(their).map(&name));
+        }
+    }
+}
+
+/// Refs in the order of their names: the loose ones, and the packed ones that none of them hides.
+#[derive(Debug, Clone)]
+pub struct Refs<'a> {
+    packed: &'a [RefValue],
+    loose: &'a [Loose],
+}
+
+impl<'a> Iterator for Refs<'a> {
+    type Item = &'a RefValue;
+
+    fn next(&mut self) -> Option<&'a RefValue> {
         loop {
-            let order = match (ours.peek(), theirs.peek()) {
-                (None, None) => return changed,
+            let order = match (self.packed.first(), self.loose.first()) {
+                (None, None) => return None,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(our), Some(their)) => our.name.cmp(&their.name),
+                (Some(packed), Some(loose)) => packed.name.cmp(&loose.name),
             };
-            let our = if order == Ordering::Greater { None } else { ours.next() };
-            let their = if order == Ordering::Less { None } else { theirs.next() };
-            if our != their {
-                changed.extend(our.or(their).map(|value| &value.name));
+            if order == Ordering::Less {
+                let (first, rest) = self.packed.split_first()?;
+                self.packed = rest;
+                return Some(first);
+            }
+            if order == Ordering::Equal {
+                self.packed = &self.packed[1..];
+            }
+            let (first, rest) = self.loose.split_first()?;
+            self.loose = rest;
+            if let Some(value) = &first.value {
+                return Some(value);
             }
         }
     }
@@ -85,7 +171,7 @@ impl RefSnapshot {
 
 impl<'a> IntoIterator for &'a RefSnapshot {
     type Item = &'a RefValue;
-    type IntoIter = std::slice::Iter<'a, RefValue>;
+    type IntoIter = Refs<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -97,13 +183,13 @@ impl FromIterator<RefValue> for RefSnapshot {
         let mut values: Vec<RefValue> = values.into_iter().collect();
         values.sort_by(|a, b| a.name.cmp(&b.name));
         values.dedup_by(|a, b| a.name == b.name);
-        Self(values.into())
+        Self::new(values.into(), Arc::default())
     }
 }
 
 /// What is written in a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     Object(ObjectId),
     Symbolic(RefName),
     Broken,
@@ -123,7 +209,7 @@ fn parse(content: &[u8], zero: ObjectId) -> Content {
 }
 
 /// Reads a loose ref; `None` when there is no such file.
-fn read_loose(repository: &Path, name: &str, zero: ObjectId) -> Result<Option<Content>, GitError> {
+pub(super) fn read_loose(repository: &Path, name: &str, zero: ObjectId) -> Result<Option<Content>, GitError> {
     use std::io::{ErrorKind, Read};
     let path = repository.join(name);
     let gone = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory);
@@ -157,7 +243,7 @@ pub(super) fn read_one(reader: &Reader, name: &RefName) -> Result<Option<ObjectI
     Ok(None)
 }
 
-fn packed(reader: &Reader) -> Result<Option<gix::refs::packed::Buffer>, GitError> {
+pub(super) fn packed(reader: &Reader) -> Result<Option<gix::refs::packed::Buffer>, GitError> {
     reader.gix().refs.open_packed_buffer().map_err(|error| reader.failed("read packed-refs", &error))
 }
 
@@ -171,98 +257,4 @@ fn packed_target(reader: &Reader, name: &RefName) -> Result<Option<ObjectId>, Gi
         }
         Err(error) => Err(reader.failed(format!("look up ref {name} in packed-refs"), &error)),
     }
-}
-
-/// All loose refs below `refs/`. Links are not followed; a file that vanishes meanwhile is packed or deleted.
-fn all_loose(reader: &Reader) -> Result<BTreeMap<RefName, Content>, GitError> {
-    let repository = reader.path();
-    let mut found = BTreeMap::new();
-    let mut open = vec!["refs".to_owned()];
-    while let Some(directory) = open.pop() {
-        let path = repository.join(&directory);
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && directory != "refs" => continue,
-            Err(error) => return Err(GitError::io("list refs in", &path, error)),
-        };
-        for entry in entries {
-            let entry = entry.map_err(|error| GitError::io("list refs in", &path, error))?;
-            let Ok(kind) = entry.file_type() else { continue };
-            let name = format!("{directory}/{}", entry.file_name().to_string_lossy());
-            if kind.is_dir() {
-                open.push(name);
-            } else if !name.ends_with(".lock") {
-                let Ok(parsed) = RefName::parse(&name) else {
-                    tracing::warn!(repository = %repository.display(), name, "a ref with an unusable name is left out");
-                    continue;
-                };
-                if let Some(content) = read_loose(repository, &name, reader.zero_id())? {
-                    found.insert(parsed, content);
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// All refs, peeled. What an earlier reading peeled and what has not moved since is not looked up again.
-pub(super) fn read_all(reader: &Reader) -> Result<RefSnapshot, GitError> {
-    let mut contents = all_loose(reader)?;
-    let repository = reader.path().display();
-    if let Some(packed) = packed(reader)? {
-        for entry in packed.iter().map_err(|error| reader.failed("read packed-refs", &error))? {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    tracing::warn!(%repository, error = text(&error), "a line of packed-refs cannot be read and is left out");
-                    continue;
-                }
-            };
-            match entry.name.as_bstr().to_str().map(RefName::parse) {
-                Ok(Ok(name)) => {
-                    contents.entry(name).or_insert_with(|| Content::Object(ours(entry.target())));
-                }
-                _ => {
-                    tracing::warn!(%repository, name = %entry.name.as_bstr(), "a ref with an unusable name is left out");
-                }
-            }
-        }
-    }
-    let before = reader.store().last_refs().unwrap_or_default();
-    let mut values = Vec::with_capacity(contents.len());
-    for name in contents.keys() {
-        let Some(target) = resolve(&contents, name) else {
-            tracing::warn!(%repository, %name, "a broken or dangling ref is left out");
-            continue;
-        };
-        let known = before.get(name).filter(|known| known.target == target && known.commit.is_some());
-        let commit = match known {
-            Some(known) => known.commit,
-            None => match reader.peel_to_commit(target) {
-                Ok(commit) => commit,
-                Err(error) => {
-                    tracing::warn!(%repository, %name, %error, "a ref to a missing or damaged object is left out");
-                    continue;
-                }
-            },
-        };
-        values.push(RefValue { name: name.clone(), target, commit });
-    }
-    let snapshot = RefSnapshot(values.into());
-    if !reader.is_quarantined() {
-        reader.store().remember_refs(snapshot.clone());
-    }
-    Ok(snapshot)
-}
-
-fn resolve(contents: &BTreeMap<RefName, Content>, name: &RefName) -> Option<ObjectId> {
-    let mut name = name;
-    for _ in 0..=SYMBOLIC_DEPTH {
-        match contents.get(name)? {
-            Content::Object(id) => return Some(*id),
-            Content::Symbolic(next) => name = next,
-            Content::Broken => return None,
-        }
-    }
-    None
 }

@@ -3,10 +3,11 @@
 //! Never here: reading (`reader`) and moving refs (`ref_transaction`).
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{GitError, text};
 use super::reader::Reader;
+use super::ref_files::RefFiles;
 use super::refs::RefSnapshot;
 
 /// The largest single allocation that the content of a pack may cause, in bytes: what a hostile push could ask for.
@@ -22,7 +23,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     repository: gix::ThreadSafeRepository,
-    last_refs: Mutex<Option<RefSnapshot>>,
+    ref_files: Mutex<RefFiles>,
 }
 
 impl std::fmt::Debug for Store {
@@ -63,7 +64,7 @@ impl Store {
         if config.boolean("core.bare") == Some(false) {
             return Err(not("core.bare is false; `git clone --bare` makes a bare one of it"));
         }
-        Ok(Self(Arc::new(Inner { path, repository, last_refs: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { path, repository, ref_files: Mutex::default() })))
     }
 
     /// The repository's directory, as it was given to [`Store::open`], made absolute.
@@ -76,13 +77,19 @@ impl Store {
         Reader::new(self.clone(), self.0.repository.to_thread_local(), None)
     }
 
-    /// The refs as they were last read, to spare peeling what has not moved.
-    pub(super) fn last_refs(&self) -> Option<RefSnapshot> {
-        self.0.last_refs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    /// All refs, of which only what changed on disk is read.
+    pub(super) fn refs(&self, reader: &Reader) -> Result<RefSnapshot, GitError> {
+        self.ref_files().read(reader)
     }
 
-    pub(super) fn remember_refs(&self, refs: RefSnapshot) {
-        *self.0.last_refs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(refs);
+    /// Makes the next reading of the refs read all of them, whatever the disk shows: for a rescan, and when a ref's file
+    /// was written in place.
+    pub fn forget_refs(&self) {
+        self.ref_files().forget();
+    }
+
+    fn ref_files(&self) -> MutexGuard<'_, RefFiles> {
+        self.0.ref_files.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

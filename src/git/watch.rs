@@ -27,6 +27,8 @@ const SECOND_LOOK: Duration = Duration::from_millis(300);
 pub enum WatchEvent {
     /// The refs, `HEAD` or the configuration of this repository.
     Repository(PathBuf),
+    /// A ref of this repository was written in place, as git never does: [`super::Store::forget_refs`] is due.
+    WrittenInPlace(PathBuf),
     /// Which repositories there are below this root.
     Root(PathBuf),
 }
@@ -240,8 +242,11 @@ impl Targets {
                 Some((repository, Ok(below))) if !below.as_os_str().is_empty() => {
                     let first = below.components().next().map(|first| first.as_os_str().to_owned());
                     let counts = ["refs", "packed-refs", "HEAD", "config"];
+                    let first_is_refs = first.as_ref().is_some_and(|first| first == "refs");
                     if first.is_some_and(|first| counts.iter().any(|name| first == *name)) {
-                        hints.insert(WatchEvent::Repository(repository.to_owned()));
+                        let in_place = first_is_refs && matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
+                        let hint = if in_place { WatchEvent::WrittenInPlace } else { WatchEvent::Repository };
+                        hints.insert(hint(repository.to_owned()));
                     }
                 }
                 // The directory itself, or one that holds no repository yet. What is written into a file there is

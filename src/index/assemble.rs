@@ -5,8 +5,10 @@
 //! commit's time, so that the same repository always gives the same answer.
 //! Never here: reading refs (see `scan`) and telling watchers (see `catalog`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
 
 use super::catalog::Change;
 use super::clock::Clock;
@@ -19,8 +21,8 @@ use crate::domain::timestamp::Micros;
 /// Package and workspace: what identifies a package revision in its repository.
 pub type RevisionId = (PackagePath, Workspace);
 
-/// The package revisions of a repository.
-pub type Objects = BTreeMap<RevisionId, Arc<PackageRevision>>;
+/// The package revisions of a repository. Copies share what they have in common.
+pub type Objects = RedBlackTreeMapSync<RevisionId, Arc<PackageRevision>>;
 
 /// What an assembly gives beside the objects.
 #[derive(Debug, Default)]
@@ -71,11 +73,13 @@ impl Assembler<'_> {
             if !self.loading {
                 assembly.changes.push(Change::Put(object.clone()));
             }
-            objects.insert(id, object);
+            objects.insert_mut(id, object);
         }
         let gone = of_package(objects, package).filter(|(workspace, _)| !revisions.contains_key(*workspace));
         let gone: Vec<RevisionId> = gone.map(|(workspace, _)| (package.clone(), workspace.clone())).collect();
-        for object in gone.iter().filter_map(|id| objects.remove(id)) {
+        for id in gone {
+            let Some(object) = objects.get(&id).cloned() else { continue };
+            objects.remove_mut(&id);
             assembly.changes.push(Change::Remove {
                 namespace: object.repository.namespace.clone(),
                 name: object.name.clone(),
@@ -96,6 +100,22 @@ pub fn of_package<'o>(
         .range(start..)
         .take_while(move |((other, _), _)| *other == package)
         .map(|((_, workspace), object)| (workspace, object))
+}
+
+/// A package, other than this one, that lies inside it or around it.
+pub fn overlapping<'o>(objects: &'o Objects, package: &PackagePath) -> Option<&'o PackagePath> {
+    let is_there = |path: &PackagePath| of_package(objects, path).next().is_some();
+    let around = package.as_str().match_indices('/').filter_map(|(at, _)| PackagePath::parse(&package.as_str()[..at]).ok());
+    let around = around.into_iter().find(is_there).and_then(|path| {
+        objects.range((path, Workspace::lowest())..).next().map(|((around, _), _)| around)
+    });
+    // What lies inside comes after the package itself and shares its beginning, as do paths such as `a-b` after `a`.
+    let inside = || {
+        let after = objects.range((package.clone(), Workspace::lowest())..).map(|((other, _), _)| other);
+        let mut near = after.take_while(|other| other.as_str().starts_with(package.as_str()));
+        near.find(|other| *other != package && other.overlaps(package))
+    };
+    around.or_else(inside)
 }
 
 /// Whether an object shows what was found and what the ledger says, so that nothing about it changed.
@@ -240,7 +260,7 @@ mod tests {
     #[test]
     fn a_first_assembly_is_the_same_every_time() {
         let (_dir, clock) = clock();
-        let mut objects = Objects::new();
+        let mut objects = Objects::default();
         let assembly = run(&revisions('a', 'b'), &Ledger::default(), true, &mut objects, &clock);
         assert_eq!(only(&objects).resource_version, 1_000_000_000);
         assert!(assembly.changes.is_empty() && assembly.unrecorded.is_empty());
@@ -249,7 +269,7 @@ mod tests {
     #[test]
     fn content_versions_change_with_the_content_only() {
         let (_dir, clock) = clock();
-        let (ledger, mut objects) = (Ledger::default(), Objects::new());
+        let (ledger, mut objects) = (Ledger::default(), Objects::default());
         run(&revisions('a', 'b'), &ledger, true, &mut objects, &clock);
         let first = only(&objects);
         let same = run(&revisions('a', 'b'), &ledger, false, &mut objects, &clock);
@@ -267,7 +287,7 @@ mod tests {
     #[test]
     fn after_a_restart_the_ledger_s_versions_hold_for_what_it_saw_and_rise_for_what_it_did_not() {
         let (_dir, clock) = clock();
-        let mut objects = Objects::new();
+        let mut objects = Objects::default();
         run(&revisions('a', 'b'), &Ledger::default(), true, &mut objects, &clock);
         let object = only(&objects);
         let mut entry = Entry::new(object.package.clone(), object.workspace.clone());
@@ -275,10 +295,10 @@ mod tests {
             Some(Versions { resource_version: 77, digest: object.digest(), content_version: 55, tree: oid('b') });
         let mut ledger = Ledger::default();
         ledger.insert(entry);
-        let mut objects = Objects::new();
+        let mut objects = Objects::default();
         run(&revisions('a', 'b'), &ledger, true, &mut objects, &clock);
         assert_eq!((only(&objects).resource_version, only(&objects).content_version), (77, 55));
-        let mut objects = Objects::new();
+        let mut objects = Objects::default();
         let moved = run(&revisions('c', 'b'), &ledger, true, &mut objects, &clock);
         assert!(only(&objects).resource_version > clock.start());
         assert_eq!((only(&objects).content_version, moved.unrecorded.len()), (55, 1));

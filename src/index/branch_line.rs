@@ -4,8 +4,9 @@
 //! Advanced from the head before, so that a commit costs only what it changed.
 //! Never here: tags, drafts and the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
 use super::facts::publication;
@@ -17,6 +18,9 @@ use crate::git::{GitError, Reader};
 
 /// A commit that changed more files than this is compared package by package.
 const FEW_CHANGES: usize = 1_000;
+
+/// So many commits are looked at one by one before the whole branch is read again.
+const FEW_COMMITS: usize = 1_000;
 
 /// One package on the branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,92 +35,180 @@ pub struct OnBranch {
     pub publication: Option<Publication>,
 }
 
-/// The packages on the branch at one head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The packages on the branch at one head. Copies share what they have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BranchLine {
     /// The branch's commit.
     pub head: ObjectId,
-    /// The packages.
-    pub packages: BTreeMap<PackagePath, OnBranch>,
+    /// The packages; none lies in another.
+    pub packages: RedBlackTreeMapSync<PackagePath, OnBranch>,
 }
 
 impl BranchLine {
     /// The packages that are on only one of two lines, or not the same on both.
-    pub fn differences(
-        old: Option<&BTreeMap<PackagePath, OnBranch>>,
-        new: Option<&BTreeMap<PackagePath, OnBranch>>,
-    ) -> Vec<PackagePath> {
-        let nothing = BTreeMap::new();
-        let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
-        if std::ptr::eq(old, new) {
-            return Vec::new();
-        }
+    pub fn differences(old: Option<&Self>, new: Option<&Self>) -> Vec<PackagePath> {
+        let packages = |line: Option<&Self>| line.map(|line| line.packages.clone()).unwrap_or_default();
+        let (old, new) = (packages(old), packages(new));
         let gone = old.keys().filter(|package| !new.contains_key(*package));
         let changed = new.iter().filter(|(package, on_branch)| old.get(*package) != Some(on_branch));
         gone.chain(changed.map(|(package, _)| package)).cloned().collect()
     }
 
-    /// Reads the branch at `head`; `previous` saves the work that was done for an earlier head.
-    pub fn read(
-        reader: &Reader,
-        head: ObjectId,
-        directory: &Directory,
-        previous: Option<&Self>,
-    ) -> Result<Self, GitError> {
-        if let Some(previous) = previous.filter(|previous| previous.head == head) {
-            return Ok(previous.clone());
-        }
+    /// Reads the branch at `head`, whatever was known before.
+    pub fn read(reader: &Reader, head: ObjectId, directory: &Directory) -> Result<Self, GitError> {
         let tree = reader.commit(head)?.tree;
-        let wanted = match previous.map(|previous| previous.advanced(reader, tree)).transpose()?.flatten() {
-            Some(wanted) => wanted,
-            None => reader.packages_below(tree, directory)?.into_iter().collect(),
-        };
-        let changers = changers(reader, head, &wanted, previous)?;
-        let publications = publications(reader, head, previous)?;
+        let wanted: BTreeMap<PackagePath, ObjectId> = reader.packages_below(tree, directory)?.into_iter().collect();
+        let changers = changers(reader, head, &wanted)?;
+        let publications = publications(reader, head, &[])?;
         let packages = wanted.into_iter().map(|(package, tree)| {
-            let before = previous.and_then(|previous| previous.packages.get(&package));
             let (commit, seconds) = changers.get(&package).copied().unwrap_or((head, 0));
             let publication = publications.get(package.as_str()).map(|(_, publication)| publication.clone());
-            let publication = publication.or_else(|| before.and_then(|before| before.publication.clone()));
             (package, OnBranch { tree, commit, seconds, publication })
         });
         Ok(Self { head, packages: packages.collect() })
     }
-}
 
-impl BranchLine {
-    /// The packages of another tree, when it differs from this line's only inside packages that stay; `None` when packages
-    /// may have come or gone and the whole tree must be read.
-    fn advanced(&self, reader: &Reader, tree: ObjectId) -> Result<Option<BTreeMap<PackagePath, ObjectId>>, GitError> {
+    /// The line at a later head, and the packages that may have changed, by looking only at what the commits between
+    /// changed. `None` when that is not enough: the head is no descendant, or very much changed.
+    pub fn advance(
+        &self,
+        reader: &Reader,
+        head: ObjectId,
+        directory: &Directory,
+    ) -> Result<Option<(Self, BTreeSet<PackagePath>)>, GitError> {
         let Ok(before) = reader.commit(self.head) else { return Ok(None) };
+        let tree = reader.commit(head)?.tree;
         let Ok(paths) = reader.changed_paths(Some(before.tree), Some(tree), FEW_CHANGES) else { return Ok(None) };
-        let mut wanted: BTreeMap<PackagePath, ObjectId> =
-            self.packages.iter().map(|(package, on_branch)| (package.clone(), on_branch.tree)).collect();
-        for path in &paths {
-            let Some(package) = enclosing(path, &wanted) else {
-                // A file of no package changes nothing here, unless it makes one.
-                if path.rsplit('/').next() == Some("Kptfile") {
-                    return Ok(None);
-                }
-                continue;
-            };
-            match reader.subtree(tree, &package)? {
-                Some(now) if reader.is_package(now)? => wanted.insert(package, now),
-                _ => return Ok(None),
-            };
+        let packages = self.packages.clone();
+        let mut advanced = Advanced { head, tree, packages, touched: BTreeSet::new(), appeared: BTreeSet::new() };
+        for package in self.affected(&paths, directory) {
+            advanced.look_again(reader, package)?;
         }
-        Ok(Some(wanted))
+        let Some(changers) = self.changers_since(reader, head, &advanced.packages)? else { return Ok(None) };
+        let publications = publications(reader, head, &[self.head])?;
+        let known = |package: &PackagePath| changers.contains_key(package) && publications.contains_key(package.as_str());
+        if !advanced.appeared.iter().all(known) {
+            return Ok(None);
+        }
+        for (package, (commit, seconds)) in changers {
+            advanced.update(&package, |on_branch| (on_branch.commit, on_branch.seconds) = (commit, seconds));
+        }
+        for (name, (_, publication)) in publications {
+            let Ok(package) = PackagePath::parse(&name) else { continue };
+            advanced.update(&package, |on_branch| on_branch.publication = Some(publication));
+        }
+        Ok(Some((Self { head, packages: advanced.packages }, advanced.touched)))
+    }
+
+    /// The directories that may be packages, or have been, given the files that changed.
+    fn affected(&self, paths: &[String], directory: &Directory) -> BTreeSet<PackagePath> {
+        let of_file = |path: &String| match enclosing(path, |package| self.packages.contains_key(package)) {
+            Some(package) => Some(package),
+            None => {
+                let parent = path.strip_suffix("/Kptfile")?;
+                PackagePath::parse(parent).ok().filter(|package| directory.contains(package))
+            }
+        };
+        paths.iter().filter_map(of_file).collect()
+    }
+
+    /// For each package that a commit after this line's head changed, the newest such commit and its time; `None` when
+    /// the first-parent line from `head` does not lead here.
+    fn changers_since(
+        &self,
+        reader: &Reader,
+        head: ObjectId,
+        packages: &RedBlackTreeMapSync<PackagePath, OnBranch>,
+    ) -> Result<Option<BTreeMap<PackagePath, (ObjectId, i64)>>, GitError> {
+        let mut found = BTreeMap::new();
+        let mut commit = reader.commit(head)?;
+        for _ in 0..FEW_COMMITS {
+            if commit.id == self.head {
+                return Ok(Some(found));
+            }
+            let Some(parent) = commit.parents.first() else { return Ok(None) };
+            let Ok(parent) = reader.commit(*parent) else { return Ok(None) };
+            let Ok(paths) = reader.changed_paths(Some(parent.tree), Some(commit.tree), FEW_CHANGES) else {
+                return Ok(None);
+            };
+            for path in &paths {
+                if let Some(package) = enclosing(path, |package| packages.contains_key(package)) {
+                    found.entry(package).or_insert((commit.id, commit.committer.seconds));
+                }
+            }
+            commit = parent;
+        }
+        Ok(None)
     }
 }
 
-/// The package of a map in which a file lies.
-fn enclosing(path: &str, packages: &BTreeMap<PackagePath, ObjectId>) -> Option<PackagePath> {
+/// A line while it is advanced.
+struct Advanced {
+    head: ObjectId,
+    tree: ObjectId,
+    packages: RedBlackTreeMapSync<PackagePath, OnBranch>,
+    touched: BTreeSet<PackagePath>,
+    /// Packages that were none before. What an older commit did to such a one, while it was hidden or in a life before,
+    /// counts too, unless a newer one did the same.
+    appeared: BTreeSet<PackagePath>,
+}
+
+impl Advanced {
+    /// Looks whether a directory is a package now.
+    fn look_again(&mut self, reader: &Reader, package: PackagePath) -> Result<(), GitError> {
+        // A new package around this one was looked at first, since it comes first in order: it hides this one.
+        if enclosing(package.as_str(), |around| self.packages.contains_key(around)).is_some() {
+            return Ok(());
+        }
+        let mut before = None;
+        for path in self.inside(&package) {
+            before = self.packages.get(&path).filter(|_| path == package).cloned().or(before);
+            self.packages.remove_mut(&path);
+            self.touched.insert(path);
+        }
+        let now = match reader.subtree(self.tree, &package)? {
+            None => Vec::new(),
+            Some(tree) if reader.is_package(tree)? => vec![(package.clone(), tree)],
+            Some(_) => reader.packages_below(self.tree, &package.clone().into())?,
+        };
+        for (path, tree) in now {
+            let on_branch = match before.take().filter(|_| path == package) {
+                Some(before) => OnBranch { tree, ..before },
+                None => {
+                    self.appeared.insert(path.clone());
+                    OnBranch { tree, commit: self.head, seconds: 0, publication: None }
+                }
+            };
+            self.touched.insert(path.clone());
+            self.packages.insert_mut(path, on_branch);
+        }
+        Ok(())
+    }
+
+    /// The package itself and those below its directory.
+    fn inside(&self, package: &PackagePath) -> Vec<PackagePath> {
+        let after = self.packages.range(package.clone()..).map(|(path, _)| path);
+        let near = after.take_while(|path| path.as_str().starts_with(package.as_str()));
+        near.filter(|path| path.overlaps(package)).cloned().collect()
+    }
+
+    fn update(&mut self, package: &PackagePath, change: impl FnOnce(&mut OnBranch)) {
+        if let Some(on_branch) = self.packages.get(package) {
+            let mut on_branch = on_branch.clone();
+            change(&mut on_branch);
+            self.packages.insert_mut(package.clone(), on_branch);
+            self.touched.insert(package.clone());
+        }
+    }
+}
+
+/// The package in which a file or directory lies.
+fn enclosing(path: &str, is_package: impl Fn(&PackagePath) -> bool) -> Option<PackagePath> {
     let mut at = path;
     while let Some((parent, _)) = at.rsplit_once('/') {
         at = parent;
-        let found = PackagePath::parse(at).ok().and_then(|at| packages.get_key_value(&at));
-        if let Some((package, _)) = found {
-            return Some(package.clone());
+        if let Some(package) = PackagePath::parse(at).ok().filter(&is_package) {
+            return Some(package);
         }
     }
     None
@@ -127,20 +219,11 @@ fn changers(
     reader: &Reader,
     head: ObjectId,
     wanted: &BTreeMap<PackagePath, ObjectId>,
-    previous: Option<&BranchLine>,
 ) -> Result<BTreeMap<PackagePath, (ObjectId, i64)>, GitError> {
     let mut open = wanted.clone();
     let mut found = BTreeMap::new();
     let mut next = Some(head);
     while let Some(id) = next {
-        if let Some(previous) = previous.filter(|previous| previous.head == id) {
-            for (package, tree) in std::mem::take(&mut open) {
-                match previous.packages.get(&package).filter(|before| before.tree == tree) {
-                    Some(before) => found.insert(package, (before.commit, before.seconds)),
-                    None => open.insert(package, tree).map(|_| (id, 0)),
-                };
-            }
-        }
         if open.is_empty() {
             break;
         }
@@ -182,7 +265,7 @@ fn changed_packages(
     };
     let mut changed: Vec<PackagePath> = Vec::new();
     for path in &paths {
-        if let Some(package) = enclosing(path, open).filter(|package| changed.last() != Some(package)) {
+        if let Some(package) = enclosing(path, |package| open.contains_key(package)).filter(|package| changed.last() != Some(package)) {
             changed.push(package);
         }
     }
@@ -205,15 +288,14 @@ fn compared(
     Ok(changed)
 }
 
-/// For each package the newest annotated commit among those that the previous head did not have.
+/// For each package the newest annotated commit among those that none of the `hidden` ones holds.
 fn publications(
     reader: &Reader,
     head: ObjectId,
-    previous: Option<&BranchLine>,
+    hidden: &[ObjectId],
 ) -> Result<BTreeMap<String, (i64, Publication)>, GitError> {
-    let hidden: Vec<ObjectId> = previous.map(|previous| previous.head).into_iter().collect();
     let mut newest: BTreeMap<String, (i64, Publication)> = BTreeMap::new();
-    for commit in reader.commits_not_in(head, &hidden, usize::MAX)? {
+    for commit in reader.commits_not_in(head, hidden, usize::MAX)? {
         for line in annotation::read(&commit.message) {
             let seconds = commit.committer.seconds;
             let slot = newest.entry(line.package).or_insert_with(|| (seconds, publication(&commit)));
@@ -224,3 +306,7 @@ fn publications(
     }
     Ok(newest)
 }
+
+#[cfg(test)]
+#[path = "branch_line_tests.rs"]
+mod tests;

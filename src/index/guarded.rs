@@ -76,7 +76,7 @@ pub struct View {
     /// The ledger's commit.
     pub ledger_head: Option<ObjectId>,
     /// The package revisions.
-    pub objects: Arc<Objects>,
+    pub objects: Objects,
 }
 
 /// One guarded repository.
@@ -188,18 +188,19 @@ impl Guarded {
         let ledger_head = snapshot.get(&RefName::ledger()).map(|value| value.target);
         let known_ledger = view.as_ref().filter(|view| view.ledger_head == ledger_head).map(|view| view.ledger.clone());
         let head = snapshot.get(&registration.branch).and_then(|value| value.commit);
-        let new_line = match head {
-            Some(head) if line.as_ref().is_some_and(|line| line.head == head) => None,
-            Some(head) => Some(branch_line(reader, head, registration, &self.shared.cache, line.as_ref())?),
-            None => None,
+        let (new_line, on_branch) = match head {
+            Some(head) if line.as_ref().is_some_and(|line| line.head == head) => (None, BTreeSet::new()),
+            Some(head) => {
+                let (line, touched) = branch_line(reader, head, registration, &self.shared.cache, line.as_ref())?;
+                (Some(line), touched)
+            }
+            None => (None, BranchLine::differences(line.as_ref(), None).into_iter().collect()),
         };
         let mut packages = touched.clone();
         match (view.as_ref(), &known_ledger) {
             (Some(view), Some(_)) => {
                 packages.extend(packages_named(view.snapshot.changed(snapshot).into_iter(), registration));
-                let old = line.as_ref().map(|line| &line.packages);
-                let new = new_line.as_ref().map(|line| &line.packages).or(old.filter(|_| head.is_some()));
-                packages.extend(BranchLine::differences(old, new));
+                packages.extend(on_branch);
             }
             // The first scan, or a ledger that somebody else wrote: everything.
             _ => {
@@ -233,7 +234,7 @@ impl Guarded {
         let mut assembly = Assembly::default();
         let assembler = Assembler { key: &self.key, ledger: &scan.ledger, clock: &self.shared.clock, loading };
         for (package, revisions) in &scan.found {
-            assembler.package(package, revisions, Arc::make_mut(&mut objects), &mut assembly);
+            assembler.package(package, revisions, &mut objects, &mut assembly);
         }
         state.unrecorded.extend(assembly.unrecorded);
         state.unrecorded.retain(|id| objects.contains_key(id));
@@ -261,7 +262,7 @@ impl Guarded {
 
     /// Brings the Repository object up to date, when what clients see of it changed.
     fn show(&self, state: &mut State, health: Health) {
-        let count = state.view.as_ref().map_or(0, |view| view.objects.len());
+        let count = state.view.as_ref().map_or(0, |view| view.objects.size());
         let head = state.view.as_ref().and_then(|view| view.head);
         let shown = (count, head, health.clone());
         if state.shown.as_ref() == Some(&shown) {

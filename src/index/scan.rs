@@ -69,21 +69,28 @@ pub fn packages_named<'n>(
         .collect()
 }
 
-/// The branch's packages at `head`: from what is known of an earlier head, from the cache, or from Git.
+/// The branch's packages at `head`, and which of them may differ from those of an earlier head: from what is known of
+/// that, from the cache, or from Git.
 pub fn branch_line(
     reader: &Reader,
     head: ObjectId,
     registration: &Registration,
     cache: &Cache,
     previous: Option<&BranchLine>,
-) -> Result<BranchLine, GitError> {
-    let key = format!("branch/{head}/{}", registration.directory.as_str());
-    if previous.is_none()
-        && let Some(line) = cache.get::<Vec<(PackagePath, OnBranch)>>(&key)
+) -> Result<(BranchLine, BTreeSet<PackagePath>), GitError> {
+    let directory = &registration.directory;
+    if let Some(previous) = previous
+        && let Some(advanced) = previous.advance(reader, head, directory)?
     {
-        return Ok(BranchLine { head, packages: line.into_iter().collect() });
+        return Ok(advanced);
     }
-    BranchLine::read(reader, head, &registration.directory, previous)
+    let cached = || cache.get::<Vec<(PackagePath, OnBranch)>>(&format!("branch/{head}/{}", directory.as_str()));
+    let line = match cached() {
+        Some(packages) => BranchLine { head, packages: packages.into_iter().collect() },
+        None => BranchLine::read(reader, head, directory)?,
+    };
+    let differences = BranchLine::differences(previous, Some(&line)).into_iter().collect();
+    Ok((line, differences))
 }
 
 /// Keeps a branch line for the next start.
@@ -142,7 +149,7 @@ impl Scanner<'_> {
     fn refs(&self, prefix: &str, package: &PackagePath) -> impl Iterator<Item = (Workspace, RefName, ObjectId)> {
         let start = format!("{prefix}{package}/");
         let length = start.len();
-        self.snapshot.under(&start).iter().filter_map(move |value| {
+        self.snapshot.under(&start).filter_map(move |value| {
             let last = Workspace::parse(&value.name.as_str()[length..]).ok()?;
             let known = !matches!(classify(&value.name, self.registration), RefKind::RegisteredBranch);
             Some((last, value.name.clone(), value.commit?)).filter(|_| known)

@@ -83,7 +83,7 @@ fn prefixes_and_names_are_found_by_search() {
     }
     let refs = repo.store().reader().refs().expect("refs");
     let under =
-        |prefix: &str| refs.under(prefix).iter().map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
+        |prefix: &str| refs.under(prefix).map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
     assert_eq!(under("refs/heads/a"), ["a", "a-b", "a.b/c", "ab/c"]);
     assert_eq!(under("refs/heads/a/"), Vec::<String>::new());
     assert_eq!(under("refs/heads/ab/"), ["ab/c"]);
@@ -146,12 +146,60 @@ fn two_rewrites_of_packed_refs_in_one_moment_are_both_seen() {
     let moment = fs::metadata(&packed).and_then(|meta| meta.modified()).expect("a time");
     for round in 0..3 {
         let text = format!("# pack-refs with: peeled fully-peeled sorted \n{main} refs/heads/round-{round}\n");
-        fs::write(&packed, text).expect("written");
-        fs::File::options().write(true).open(&packed).and_then(|file| file.set_modified(moment)).expect("set");
+        let lock = repo.path.join("packed-refs.lock");
+        fs::write(&lock, text).expect("written");
+        fs::File::options().write(true).open(&lock).and_then(|file| file.set_modified(moment)).expect("set");
+        fs::rename(&lock, &packed).expect("moved");
         let wanted = name(&format!("refs/heads/round-{round}"));
         assert_eq!(reader.ref_target(&wanted).expect("read"), Some(main), "{round}");
         assert!(reader.refs().expect("refs").get(&wanted).is_some(), "{round}");
     }
+}
+
+#[test]
+fn what_git_moves_is_seen_at_once_and_what_is_written_in_place_after_a_rescan() {
+    let repo = filled("sha1");
+    let store = repo.store();
+    let (main, tag) = (repo.id("main"), name("refs/heads/old/branch"));
+    repo.git(&["update-ref", tag.as_str(), "main"]);
+    let directory = fs::File::open(repo.path.join("refs/heads/old")).expect("open");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    directory.set_modified(long_ago).expect("set");
+    let seen = || store.reader().refs().expect("refs").get(&tag).map(|value| value.target);
+    assert_eq!(seen(), Some(main));
+    let other = repo.commit("refs/heads/other", 7, &[("f", "100644", "z")]);
+    fs::write(repo.path.join(tag.as_str()), format!("{other}\n")).expect("written");
+    assert_eq!(seen(), Some(main), "the directory shows nothing of it");
+    store.forget_refs();
+    assert_eq!(seen(), Some(other));
+    for target in [main, other, main] {
+        repo.git(&["update-ref", tag.as_str(), &target.to_string()]);
+        assert_eq!(seen(), Some(target));
+    }
+    repo.git(&["pack-refs", "--all", "--prune"]);
+    assert_eq!(seen(), Some(main));
+    repo.git(&["update-ref", "-d", tag.as_str()]);
+    assert_eq!(seen(), None);
+}
+
+#[test]
+fn a_loose_ref_hides_the_packed_one_of_its_name() {
+    let repo = filled("sha1");
+    let store = repo.store();
+    repo.git(&["pack-refs", "--all", "--prune"]);
+    let packed = store.reader().refs().expect("refs");
+    let other = repo.commit("refs/heads/main", 7, &[("f", "100644", "z")]);
+    let moved = store.reader().refs().expect("refs");
+    assert_eq!(moved.get(&name("refs/heads/main")).map(|value| value.target), Some(other));
+    assert_eq!((moved.len(), moved.loose()), (packed.len(), 2), "the alias is never packed");
+    let names = |refs: Vec<&crate::domain::refs::RefName>| refs.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(packed.changed(&moved)), ["refs/heads/alias", "refs/heads/main"]);
+    fs::write(repo.path.join("refs/heads/main"), "soup\n").expect("written");
+    store.forget_refs();
+    let broken = store.reader().refs().expect("refs");
+    assert_eq!(broken.get(&name("refs/heads/main")), None);
+    assert_eq!(names(broken.changed(&moved)), ["refs/heads/alias", "refs/heads/main"]);
+    assert!(broken.iter().all(|value| !value.name.as_str().ends_with("main")) && broken != moved);
 }
 
 #[test]
