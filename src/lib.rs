@@ -14,4 +14,5 @@ pub mod identity;
 pub mod index;
 pub mod krm;
 pub mod listen;
+pub mod process;
 pub mod telemetry;

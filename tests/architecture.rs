@@ -12,18 +12,21 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
-    ("commands", &["domain", "git", "index", "krm", "telemetry"]),
+    ("commands", &["domain", "git", "index", "krm", "process", "telemetry"]),
     ("config", &["domain", "identity"]),
     (
         "daemon",
-        &["api", "commands", "config", "domain", "git", "githttp", "hooks", "identity", "index", "listen", "telemetry"],
+        &[
+            "api", "commands", "config", "domain", "git", "githttp", "hooks", "identity", "index", "listen", "process",
+            "telemetry",
+        ],
     ),
     ("demo", &["identity"]),
     ("domain", &["krm"]),
-    ("git", &["domain"]),
+    ("git", &["domain", "process"]),
     ("githttp", &["config", "domain", "identity", "listen"]),
     ("hooks", &[]),
     ("identity", &["config", "domain"]),
@@ -32,13 +35,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("lib", &[]),
     ("listen", &["identity"]),
     ("main", &["cli", "config", "daemon", "demo", "telemetry"]),
+    ("process", &[]),
     ("telemetry", &["domain"]),
 ];
 
 /// Modules that know nothing of the world outside: no runtime, no disk, no network, no clock, no environment.
 const PURE: [&str; 2] = ["domain", "krm"];
 /// What a pure module may use besides `core` and the harmless parts of `std`.
-const PURE_CRATES: [&str; 8] = ["jiff", "serde", "serde_json", "serde_yaml", "sha2", "thiserror", "uuid", "std"];
+const PURE_CRATES: [&str; 9] = ["jiff", "rpds", "serde", "serde_json", "serde_yaml", "sha2", "thiserror", "uuid", "std"];
 /// The parts of `std` that reach the world outside.
 const IMPURE_STD: [&str; 9] = [
     "std::env",

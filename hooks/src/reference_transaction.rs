@@ -13,7 +13,7 @@ use crate::kept::Kept;
 use crate::offline;
 use crate::place::Place;
 use crate::refs;
-use crate::wire::{Hook, State, Update};
+use crate::wire::{Hook, State, Update, is_zero};
 
 pub(crate) fn run(place: &Place, args: &[OsString]) -> u8 {
     let guard = place.guard();
@@ -68,8 +68,9 @@ fn prepared(place: &Place, guard: &Guard, edits: Updates) -> u8 {
     }
 }
 
-/// Leaves out what changes no ref's value: an edit to what the ref says already (packing), and a deletion while
-/// `packed-refs` is not locked (the loose file of a packed ref goes; a real deletion holds that lock).
+/// Leaves out what changes no ref's value: an edit to what the ref says already (packing), an edit from nothing whose new
+/// value stands in no lock of the ref (packing what has moved on meanwhile; a real edit has written its value there), and
+/// a deletion while `packed-refs` is not locked (the loose file of a packed ref goes; a real deletion holds that lock).
 fn real_changes(place: &Place, mut edits: Vec<Update>) -> Vec<Update> {
     let files_backend = !place.repository.join("reftable").exists();
     if edits.iter().any(Update::deletes) && files_backend && !place.repository.join("packed-refs.lock").exists() {
@@ -77,7 +78,8 @@ fn real_changes(place: &Place, mut edits: Vec<Update>) -> Vec<Update> {
     }
     let names = edits.iter().filter(|edit| !edit.deletes()).map(|edit| edit.name.clone()).collect::<Vec<_>>();
     let current = refs::values(&place.repository, names.iter().map(|name| &**name));
-    edits.retain(|edit| edit.deletes() || current.get(&*edit.name) != Some(&edit.new));
+    let packing = |edit: &Update| files_backend && is_zero(&edit.old) && !refs::lock_holds(&place.repository, edit);
+    edits.retain(|edit| edit.deletes() || (current.get(&*edit.name) != Some(&edit.new) && !packing(edit)));
     edits
 }
 

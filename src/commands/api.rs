@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::decide::{Decision, Scene, decide, failed};
 use super::explain;
-use super::record::{Draft, conclude, person};
+use super::record::{Draft, append, person};
 use super::repositories::Repositories;
 use super::repository::ManagedRepository;
 use super::request::{PackageFile, Packages, Precondition, Removal, Update};
-use super::settle::settle_locked;
+use super::settle::{settle, settle_locked};
 use super::transition;
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
@@ -68,6 +68,18 @@ impl PackageCommands {
                 Err(Refusal::new(Code::Failed, "the request failed inside Stoop")
                     .next("its log says more; look at the object before you try again"))
             }
+        }
+    }
+
+    /// Has the deeds of a write recorded, which its client need not wait for.
+    fn settle_after(&self, namespace: &str, name: &str) {
+        if let Some(repository) = self.repositories.of_object(namespace, name) {
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = settle(&repository) {
+                    let path = repository.guarded.store().path();
+                    tracing::error!(path = %path.display(), %error, "the repository cannot be read after a write; a rescan will record it");
+                }
+            });
         }
     }
 }
@@ -138,16 +150,12 @@ impl Desk<'_> {
         transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], Vec::new())
     }
 
-    fn write_metadata(&self, actor: &Actor, metadata: Metadata) {
+    fn write_metadata(&self, actor: &Actor, metadata: Metadata) -> Result<(), Refusal> {
         let object = &self.object;
         let mut draft = Draft::default();
         draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
         let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
-        conclude(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name));
-        // The changed metadata is seen by this refresh, and the version it gives is recorded with the next entry.
-        if self.repository.guarded.refresh().is_ok() {
-            conclude(&self.repository.guarded, &self.writer, Draft::default(), "Record versions", person(&actor.name));
-        }
+        append(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name)).map_err(transition::not_moved)
     }
 
     fn now(&self) -> Result<Arc<PackageRevision>, Refusal> {
@@ -161,13 +169,19 @@ impl Packages for PackageCommands {
     async fn update(&self, update: Update) -> Result<Arc<PackageRevision>, Refusal> {
         let limits = self.limits;
         let (namespace, name) = (update.namespace.clone(), update.name.clone());
-        self.at(namespace, name, move |repository, name| run_update(repository, name, update, &limits)).await
+        let place = (namespace.clone(), name.clone());
+        let done = self.at(namespace, name, move |repository, name| run_update(repository, name, update, &limits)).await;
+        self.settle_after(&place.0, &place.1);
+        done
     }
 
     async fn remove(&self, wanted: Removal) -> Result<Arc<PackageRevision>, Refusal> {
         let limits = self.limits;
         let (namespace, name) = (wanted.namespace.clone(), wanted.name.clone());
-        self.at(namespace, name, move |repository, name| run_removal(repository, name, &wanted, &limits)).await
+        let place = (namespace.clone(), name.clone());
+        let done = self.at(namespace, name, move |repository, name| run_removal(repository, name, &wanted, &limits)).await;
+        self.settle_after(&place.0, &place.1);
+        done
     }
 
     async fn files(&self, revision: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
@@ -225,7 +239,7 @@ fn run_update(
     }
     if let Some(metadata) = update.metadata {
         let desk = Desk { view: repository.guarded.refresh().map_err(|error| failed(&error))?, ..desk };
-        desk.write_metadata(&update.actor, metadata);
+        desk.write_metadata(&update.actor, metadata)?;
         return desk.now();
     }
     desk.now()

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::decide::Decision;
-use super::process::ProcessId;
+use crate::process::ProcessId;
 use crate::domain::ledger::Deed;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
@@ -52,7 +52,9 @@ pub enum Purpose {
 pub enum LeaseStage {
     /// The ref is not seen moved yet.
     Waiting,
-    /// It moved, the transition is complete, and this is what to tell the pusher.
+    /// It moved; what the transition needs besides is not done yet.
+    Moved,
+    /// The transition is complete, and this is what to tell the pusher.
     Done(Vec<String>),
 }
 
@@ -104,39 +106,37 @@ impl Leases {
         })
     }
 
-    /// Takes note of the waiting leases whose ref is at its new value, by `moved`: those whose change is complete are
-    /// done, and are returned. Leases of pushes that are over and moved nothing are dropped.
-    pub fn take_moved(&mut self, moved: impl Fn(&Lease) -> bool) -> Vec<Purpose> {
+    /// Takes note of the waiting leases whose ref is at its new value, by `moved`, and whose change is whole. Leases of
+    /// pushes that are over and moved nothing are dropped.
+    pub fn note_moved(&mut self, moved: impl Fn(&Lease) -> bool) {
         let now = Instant::now();
         for part in self.leases.iter_mut().filter(|lease| matches!(lease.purpose, Purpose::Part(_))) {
             if part.stage == LeaseStage::Waiting && moved(part) {
                 part.stage = LeaseStage::Done(Vec::new());
             }
         }
-        let complete: Vec<bool> = self
+        let whole: Vec<bool> = self
             .leases
             .iter()
             .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now))
             .collect();
-        let mut taken = Vec::new();
-        for (lease, complete) in self.leases.iter_mut().zip(complete) {
-            if complete {
-                lease.stage = LeaseStage::Done(match &lease.purpose {
-                    Purpose::Import(..) => vec![format!("{}: imported", lease.name.shortened())],
-                    Purpose::Change(..) | Purpose::Part(_) => Vec::new(),
-                });
-                taken.push(lease.purpose.clone());
-            }
+        for (lease, _) in self.leases.iter_mut().zip(whole).filter(|(_, whole)| *whole) {
+            lease.stage = LeaseStage::Moved;
         }
         self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
-        taken
+    }
+
+    /// Whether every update that a push was allowed has its outcome.
+    pub fn is_told(&self, process: Option<ProcessId>, names: &[RefName]) -> bool {
+        let of_push = |lease: &&Lease| names.contains(&lease.name) && (lease.process == process || process.is_none());
+        self.leases.iter().filter(of_push).all(|lease| matches!(lease.stage, LeaseStage::Done(_)))
     }
 
     /// Adds the leases of a push.
     pub fn add(&mut self, leases: Vec<Lease>) {
         let now = Instant::now();
         self.leases.retain(|lease| match lease.stage {
-            LeaseStage::Waiting => true,
+            LeaseStage::Waiting | LeaseStage::Moved => true,
             LeaseStage::Done(_) => now < lease.until + OUTCOME_TIME,
         });
         self.leases.extend(leases);
@@ -214,10 +214,7 @@ mod tests {
     }
 
     fn living() -> ProcessId {
-        let pid = std::process::id();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("readable");
-        let start = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
-        ProcessId { pid, start: start.expect("a start time") }
+        ProcessId::of(std::process::id()).expect("we run")
     }
 
     #[test]
@@ -228,8 +225,9 @@ mod tests {
         assert!(leases.has_part_to_come(&own, Instant::now()));
         let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
         assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), Instant::now()));
-        assert!(leases.take_moved(|_| false).is_empty() && leases.any_waiting());
-        leases.take_moved(|_| true);
+        leases.note_moved(|_| false);
+        assert!(leases.any_waiting());
+        leases.note_moved(|_| true);
         assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, Instant::now()));
     }
 
@@ -240,7 +238,7 @@ mod tests {
         let mut leases = Leases::default();
         leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(gone))]);
         assert!(!leases.holds(&package, None), "its process is gone");
-        leases.take_moved(|_| false);
+        leases.note_moved(|_| false);
         assert!(!leases.any_waiting(), "and so is the lease");
         leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(own))]);
         assert!(leases.holds(&package, None) && leases.holds(&PackagePath::parse("net").expect("valid"), Some(gone)));

@@ -7,7 +7,6 @@ pub mod collect;
 pub mod decide;
 pub mod explain;
 pub mod lease;
-pub mod process;
 pub mod push;
 pub mod record;
 pub mod repositories;

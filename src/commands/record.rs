@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use crate::domain::annotation::ORCHESTRATOR;
 use crate::domain::ledger::{Entry, EntryKey, Versions};
 use crate::domain::names::{PackagePath, UserName, Workspace};
-use crate::git::{LedgerStore, Person, TransactError};
+use crate::domain::oid::ObjectId;
+use crate::domain::ref_plan::RefEdit;
+use crate::git::{GitError, LedgerStore, Person, Reader, TransactError, transact};
 use crate::index::clock;
 use crate::index::guarded::{Guarded, View, Writer};
 
@@ -15,6 +17,8 @@ use crate::index::guarded::{Guarded, View, Writer};
 #[derive(Debug, Default)]
 pub struct Draft {
     entries: BTreeMap<EntryKey, Entry>,
+    /// Whether the message alone is worth a commit.
+    worth_telling: bool,
 }
 
 impl Draft {
@@ -24,9 +28,14 @@ impl Draft {
         self.entries.entry(key).or_insert_with(|| view.ledger.entry(package, workspace))
     }
 
+    /// Makes it be written for its message, even if no entry changes.
+    pub fn tell(&mut self) {
+        self.worth_telling = true;
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && !self.worth_telling
     }
 }
 
@@ -41,6 +50,39 @@ pub fn orchestrator() -> Person {
     Person { name: name.to_owned(), email: email.to_owned(), seconds: clock::now().seconds(), offset_seconds: 0 }
 }
 
+/// A commit of the ledger that is written and that nothing leads to yet.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The edit that makes it the ledger's head, to go before the edits it announces in their transaction.
+    pub edit: RefEdit,
+    head: ObjectId,
+    entries: Vec<Entry>,
+}
+
+impl Prepared {
+    /// Takes note that the ledger is there: the view then in force has the entries.
+    pub fn moved(self, guarded: &Guarded) {
+        guarded.ledger_written(self.head, self.entries.into_iter());
+    }
+}
+
+/// Writes a commit with the drafted entries; none for an empty draft.
+pub fn prepare(
+    reader: &Reader,
+    view: &View,
+    draft: Draft,
+    message: &str,
+    author: Person,
+) -> Result<Option<Prepared>, GitError> {
+    if draft.is_empty() {
+        return Ok(None);
+    }
+    let edits: Vec<(String, Option<Vec<u8>>)> =
+        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), Some(entry.to_bytes()))).collect();
+    let (head, edit) = LedgerStore::prepare(reader, view.ledger_head, &edits, message, author)?;
+    Ok(Some(Prepared { edit, head, entries: draft.entries.into_values().collect() }))
+}
+
 /// Appends one commit with the drafted entries to the ledger. The view then in force has them.
 pub fn append(
     guarded: &Guarded,
@@ -49,20 +91,16 @@ pub fn append(
     message: &str,
     author: Person,
 ) -> Result<(), TransactError> {
-    if draft.is_empty() {
-        return Ok(());
+    let (view, reader) = (guarded.refresh()?, guarded.store().reader());
+    if let Some(prepared) = prepare(&reader, &view, draft, message, author)? {
+        transact(&reader, std::slice::from_ref(&prepared.edit))?;
+        prepared.moved(guarded);
     }
-    let view = guarded.refresh()?;
-    let edits: Vec<(String, Option<Vec<u8>>)> =
-        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), Some(entry.to_bytes()))).collect();
-    let store = guarded.store();
-    let head = LedgerStore::append(store, &store.reader(), view.ledger_head, &edits, message, author)?;
-    guarded.ledger_written(head, draft.entries.into_values());
     Ok(())
 }
 
-/// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition.
-/// A failure is logged and not told: the refs have moved, and the next rescan records again.
+/// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition. A failure
+/// is logged and not told: the refs have moved, their intents are in the ledger, and the next rescan records again.
 pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, message: &str, author: Person) {
     let view = match guarded.refresh() {
         Ok(view) => view,

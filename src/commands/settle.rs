@@ -9,11 +9,11 @@ use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
-use super::transition::{self, Decided};
+use super::transition;
 use crate::domain::change::Change;
-use crate::domain::completion::{Completion, Seen, complete, needs_intent};
+use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::evidence::Limits;
-use crate::domain::ledger::{Deed, Entry, Intent};
+use crate::domain::ledger::{Entry, Intent};
 use crate::domain::lifecycle::Action;
 use crate::domain::policy::{Actor, Role};
 use crate::domain::ref_plan::RefEdit;
@@ -21,11 +21,12 @@ use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
 use crate::git::{GitError, Reader};
 use crate::index::guarded::{View, Writer};
 
-/// What a settlement found to do.
+/// What a settlement found.
 #[derive(Debug, Default)]
-struct Work {
-    edits: Vec<RefEdit>,
-    deeds: Vec<(Action, Deed, Entry, Option<crate::domain::refs::RevisionNumber>)>,
+struct Found {
+    /// Transitions whose refs have all moved.
+    done: Vec<(Entry, Intent)>,
+    /// Transitions of which no ref moved, and none will.
     dropped: Vec<Entry>,
     imports: Vec<String>,
 }
@@ -38,131 +39,124 @@ pub fn settle(repository: &ManagedRepository) -> Result<bool, GitError> {
 
 /// The same for a caller who is the writer already.
 pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<bool, GitError> {
+    let found = move_refs(repository, writer)?;
+    let busy = !found.done.is_empty() || !found.dropped.is_empty() || !found.imports.is_empty();
+    if busy || !repository.guarded.unrecorded().is_empty() {
+        record(repository, writer, found);
+    }
+    Ok(busy)
+}
+
+/// Moves the refs that are still to move, shows the outcome to watchers and pushers, and leaves the deeds to the next
+/// settlement: for a push that waits for its reply.
+pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(), GitError> {
+    move_refs(repository, writer).map(|_| ())
+}
+
+fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Found, GitError> {
     let guarded = &repository.guarded;
     let mut view = guarded.refresh()?;
     let reader = guarded.store().reader();
     if pushed_verdict_refs(repository, writer, &view)? {
         view = guarded.refresh()?;
     }
-    let mut work = Work::default();
-    let moved = moved_leases(repository, &view, &mut work);
-    for (decision, deed) in &moved {
-        let change = &decision.change;
-        let entry = view.ledger.entry(&change.package, &change.workspace);
-        let intent = entry.intent.clone().filter(|intent| intent.deed.commit == decision.commit);
-        let intent = intent.unwrap_or_else(|| transition::intent(decision, deed, None));
-        let seen = see(&view, &reader, &entry, &intent)?;
-        if let Completion::Finish(edits) = complete(&change.package, &change.workspace, &intent, &seen) {
-            work.edits.extend(edits);
+    let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
+    repository.leases().note_moved(at_new_value);
+    let mut found = Found::default();
+    let mut edits = Vec::new();
+    for entry in view.ledger.with_intent() {
+        let Some(intent) = &entry.intent else { continue };
+        if repository.leases().holds(&entry.package, None) {
+            continue;
         }
-        work.deeds.push((change.action, deed.clone(), entry, decision.number));
+        match complete(&entry.package, &entry.workspace, intent, &see(&view, &reader, entry, intent)?) {
+            Completion::Finish(missing) => {
+                edits.extend(missing.iter().cloned());
+                found.done.push((entry.clone(), intent.clone()));
+            }
+            Completion::NotBegun => found.dropped.push(entry.clone()),
+        }
     }
-    left_intents(repository, &view, &reader, &moved, &mut work)?;
-    let busy = !work.edits.is_empty() || !work.deeds.is_empty() || !work.dropped.is_empty() || !work.imports.is_empty();
-    if busy || !guarded.unrecorded().is_empty() {
-        apply(repository, writer, work);
+    if !edits.is_empty() {
+        if let Err(error) = crate::git::transact(&reader, &edits) {
+            tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
+            let waits = |entry: &Entry| edits.iter().any(|edit| names_package(&edit.name, entry));
+            found.done.retain(|(entry, _)| !waits(entry));
+            return Ok(found);
+        }
+        view = guarded.refresh()?;
     }
-    finish_leases(repository);
-    Ok(busy)
+    tell(repository, &view, &mut found);
+    Ok(found)
 }
 
-fn apply(repository: &ManagedRepository, writer: &Writer<'_>, mut work: Work) {
-    let guarded = &repository.guarded;
-    let lines: Vec<String> = work
-        .deeds
-        .iter()
-        .map(|(action, deed, entry, number)| {
-            let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
-            let (action, commit) = (action.as_str(), deed.commit);
-            format!("{action} {} {}{number} at {commit} by {}", entry.package, entry.workspace, deed.by)
-        })
-        .chain(work.imports)
-        .collect();
-    let message = match lines.as_slice() {
-        [] if work.dropped.is_empty() => "Record what was found".to_owned(),
-        [] => "Drop what did not happen".to_owned(),
-        [only] => only.clone(),
-        [first, rest @ ..] => format!("{first} and {} more\n\n{}", rest.len(), rest.join("\n")),
-    };
-    if let Err(error) = crate::git::transact(guarded.store(), &work.edits, &message) {
-        tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
-        // What has an intent waits for that; what needed no more edits is done, and only here it is known by whom.
-        work.deeds.retain(|(action, ..)| !needs_intent(*action));
+/// Whether a ref that is to be moved belongs to an entry's transition.
+fn names_package(name: &RefName, entry: &Entry) -> bool {
+    name.as_str().contains(&format!("/{}/", entry.package))
+}
+
+/// Fills in what to tell the pushers whose transitions are complete.
+fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
+    for lease in repository.leases().iter_mut().filter(|lease| lease.stage == LeaseStage::Moved) {
+        lease.stage = LeaseStage::Done(match &lease.purpose {
+            Purpose::Change(decision, _) => {
+                let id = (decision.change.package.clone(), decision.change.workspace.clone());
+                let object = view.objects.get(&id).map(AsRef::as_ref);
+                reply::done(decision, object, &repository.guarded.key().registration)
+            }
+            Purpose::Import(name, deed) => {
+                found.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by));
+                vec![format!("{}: imported", name.shortened())]
+            }
+            Purpose::Part(_) => Vec::new(),
+        });
     }
+    repository.tell();
+}
+
+/// Writes what happened into the ledger, in one commit.
+fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
+    let guarded = &repository.guarded;
     let Ok(view) = guarded.refresh() else { return };
-    let author = work.deeds.first().map_or_else(orchestrator, |(_, deed, _, _)| person(&deed.by));
+    let message = message(&found);
+    let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
-    for (action, deed, entry, number) in work.deeds {
+    for (entry, Intent { action, deed, revision, .. }) in &found.done {
         tracing::info!(
             repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
             action = action.as_str(), by = %deed.by, commit = %deed.commit, "transition complete"
         );
         repository.metrics.transition(action.as_str());
-        draft.entry(&view, &entry.package, &entry.workspace).record(action, deed, number);
+        draft.entry(&view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
     }
-    for entry in work.dropped {
+    for entry in &found.dropped {
         tracing::warn!(
             repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
             "a transition was begun and its refs never moved; it is dropped"
         );
         draft.entry(&view, &entry.package, &entry.workspace).intent = None;
     }
+    if !found.imports.is_empty() {
+        draft.tell();
+    }
     conclude(guarded, writer, draft, &message, author);
 }
 
-/// The changes whose pushed refs are seen at their new values.
-fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) -> Vec<Decided> {
-    let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
-    let mut moved = Vec::new();
-    for purpose in repository.leases().take_moved(at_new_value) {
-        match purpose {
-            Purpose::Change(decision, deed) => moved.push((*decision, deed)),
-            Purpose::Import(name, deed) => {
-                work.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by))
-            }
-            Purpose::Part(_) => {}
-        }
+/// What the ledger's log says of it.
+fn message(found: &Found) -> String {
+    let deed = |(entry, Intent { action, deed, revision, .. }): &(Entry, Intent)| {
+        let number = revision.filter(|_| matches!(action, Action::Approve | Action::Delete));
+        let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
+        let (action, commit) = (action.as_str(), deed.commit);
+        format!("{action} {} {}{number} at {commit} by {}", entry.package, entry.workspace, deed.by)
+    };
+    let lines: Vec<String> = found.done.iter().map(deed).chain(found.imports.iter().cloned()).collect();
+    match lines.as_slice() {
+        [] if found.dropped.is_empty() => "Record what was found".to_owned(),
+        [] => "Drop what did not happen".to_owned(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first} and {} more\n\n{}", rest.len(), rest.join("\n")),
     }
-    moved
-}
-
-/// Fills in what to tell the pushers, now that the view shows the outcome.
-fn finish_leases(repository: &ManagedRepository) {
-    let Ok(view) = repository.guarded.refresh() else { return };
-    for lease in repository.leases().iter_mut() {
-        if let (LeaseStage::Done(lines), Purpose::Change(decision, _)) = (&mut lease.stage, &lease.purpose) {
-            let id = (decision.change.package.clone(), decision.change.workspace.clone());
-            *lines =
-                reply::done(decision, view.objects.get(&id).map(AsRef::as_ref), &repository.guarded.key().registration);
-        }
-    }
-}
-
-/// Intents that no push under way accounts for: of a daemon that died, or of a push that ended.
-fn left_intents(
-    repository: &ManagedRepository,
-    view: &View,
-    reader: &Reader,
-    moved: &[Decided],
-    work: &mut Work,
-) -> Result<(), GitError> {
-    for entry in view.ledger.with_intent() {
-        let Some(intent) = &entry.intent else { continue };
-        let handled = |(decision, _): &Decided| {
-            decision.change.package == entry.package && decision.change.workspace == entry.workspace
-        };
-        if moved.iter().any(handled) || repository.leases().holds(&entry.package, None) {
-            continue;
-        }
-        match complete(&entry.package, &entry.workspace, intent, &see(view, reader, entry, intent)?) {
-            Completion::Finish(edits) => {
-                work.edits.extend(edits);
-                work.deeds.push((intent.action, intent.deed.clone(), entry.clone(), intent.revision));
-            }
-            Completion::NotBegun => work.dropped.push(entry.clone()),
-        }
-    }
-    Ok(())
 }
 
 fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<Seen, GitError> {
@@ -235,14 +229,15 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
             repository.leases().drop_waiting(|lease| lease.name == value.name);
         }
         for lease in repository.leases().iter_mut().filter(|lease| lease.name == value.name) {
-            lease.stage = LeaseStage::Done(Vec::new());
+            lease.stage = LeaseStage::Moved;
         }
     }
     Ok(any)
 }
 
 fn remove(repository: &ManagedRepository, removal: &RefEdit) {
-    if let Err(error) = crate::git::transact(repository.guarded.store(), std::slice::from_ref(removal), "leftover") {
+    let reader = repository.guarded.store().reader();
+    if let Err(error) = crate::git::transact(&reader, std::slice::from_ref(removal)) {
         tracing::warn!(%error, name = %removal.name, "a leftover ref cannot be removed");
     }
 }

@@ -1,13 +1,13 @@
 //! Carries out decisions that no push carries out by itself: writes what they need, then moves all refs at once.
 //!
-//! The sequence is always: objects, the ledger's intents, the refs in one transaction, the ledger's deeds. Each prefix of
-//! it is completed or undone by `settle`. Never here: deciding, and pushes that git itself carries out.
+//! Each prefix of what is done here is completed or undone by `settle`, which also writes the deeds.
+//! Never here: deciding, and pushes that git itself carries out.
 
 use super::decide::{Decision, failed};
-use super::record::{self, Draft, conclude, orchestrator, person};
+use super::record::{self, Draft, orchestrator, person};
 use super::repository::ManagedRepository;
 use crate::domain::annotation::{approval_message, deletion_message};
-use crate::domain::completion::{approval_edits, needs_intent};
+use crate::domain::completion::approval_edits;
 use crate::domain::ledger::{Deed, Intent};
 use crate::domain::lifecycle::Action;
 use crate::domain::oid::ObjectId;
@@ -153,63 +153,49 @@ fn remove(reader: &Reader, head: ObjectId, decision: &Decision, deed: &Deed) -> 
     })
 }
 
-/// Carries out decisions, all or none. `also` are edits that go with them, such as the removal of a leftover ref.
+/// Carries out decisions, all or none. `also` are edits that go with them, such as the removal of a leftover ref. The
+/// intents move into the ledger first, in the same transaction: if it ends half way, they say what to finish. That they
+/// became deeds is written down by the next `settle`.
 pub fn carry_out(
     repository: &ManagedRepository,
-    writer: &Writer<'_>,
+    _writer: &Writer<'_>,
     view: &View,
     decided: &[Decided],
     also: Vec<RefEdit>,
 ) -> Result<(), Refusal> {
     let guarded = &repository.guarded;
     let reader = guarded.store().reader();
-    let mut plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
-    plan.edits.extend(also);
+    let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
     let Some((_, first)) = decided.first() else { return Ok(()) };
-    let message = message(decided);
-
     let mut intents = Draft::default();
     for ((decision, deed), merge) in decided.iter().zip(&plan.merges) {
-        if needs_intent(decision.change.action) {
-            let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
-            entry.intent = Some(intent(decision, deed, *merge));
-        }
+        let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
+        entry.intent = Some(intent(decision, deed, *merge));
     }
-    let with_intents = !intents.is_empty();
-    let author = person(&first.by);
-    record::append(guarded, writer, intents, &format!("Begin: {message}"), author.clone()).map_err(not_moved)?;
-    if let Err(error) = crate::git::transact(guarded.store(), &plan.edits, &message) {
-        if with_intents {
-            withdraw(repository, writer, decided, &message);
-        }
-        return Err(not_moved(error));
+    let message = format!("Begin: {}", message(decided));
+    let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
+    let edits: Vec<RefEdit> =
+        begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also).collect();
+    crate::git::transact(&reader, &edits).map_err(not_moved)?;
+    if let Some(begun) = begun {
+        begun.moved(guarded);
     }
-    let mut deeds = Draft::default();
-    if let Ok(view) = guarded.refresh() {
-        for (decision, deed) in decided {
-            let entry = deeds.entry(&view, &decision.change.package, &decision.change.workspace);
-            entry.record(decision.change.action, deed.clone(), decision.number);
-            repository.metrics.transition(decision.change.action.as_str());
-        }
-        tracing::info!(repository = %guarded.key().name, transition = %message, "transition complete");
+    // The watchers hear of it now. A failure to read is no failure of what was done.
+    if let Err(error) = guarded.refresh() {
+        tracing::error!(repository = %guarded.key().name, %error, "the repository cannot be read after a transition; a rescan will show it");
     }
-    conclude(guarded, writer, deeds, &message, author);
     Ok(())
 }
 
 /// The ledger's intent for a decision.
 pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Intent {
-    Intent { action: decision.change.action, deed: deed.clone(), revision: decision.number, merge }
-}
-
-/// Takes intents back after their refs could not be moved.
-fn withdraw(repository: &ManagedRepository, writer: &Writer<'_>, decided: &[Decided], message: &str) {
-    let Ok(view) = repository.guarded.refresh() else { return };
-    let mut draft = Draft::default();
-    for (decision, _) in decided {
-        draft.entry(&view, &decision.change.package, &decision.change.workspace).intent = None;
+    let of_tag = decision.segment.as_deref().map(RevisionNumber::from_segment).filter(|number| number.is_published());
+    Intent {
+        action: decision.change.action,
+        deed: deed.clone(),
+        revision: decision.number.or(of_tag),
+        merge,
     }
-    conclude(&repository.guarded, writer, draft, &format!("Not done: {message}"), orchestrator());
 }
 
 /// One line for the ledger's log and the ref transaction.

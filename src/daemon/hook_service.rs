@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::warden::Warden;
-use crate::commands::process::ProcessId;
+use crate::process::ProcessId;
+use crate::commands::push::outcome::outcome;
 use crate::commands::push::read::PushedRef;
 use crate::commands::push::reply::TOGETHER;
 use crate::commands::push::verdict::{self, Push, Verdict};
@@ -54,7 +55,13 @@ impl HookService for Service {
             Err(refusal) => return refuse_all(&request, &refusal),
         };
         let (limits, metrics) = (self.limits, self.metrics.clone());
-        let answer = tokio::task::spawn_blocking(move || answer(&repository, &request, &push, &limits, &metrics)).await;
+        let settled_after = matches!(request.hook, Hook::PostReceive | Hook::ProcReceive { .. });
+        let asked = repository.clone();
+        let answer = tokio::task::spawn_blocking(move || answer(&asked, &request, &push, &limits, &metrics)).await;
+        if settled_after {
+            // The deeds: the pusher need not wait for them.
+            tokio::task::spawn_blocking(move || settle_logged(&repository));
+        }
         answer.unwrap_or_else(|error| {
             tracing::error!(%error, "a hook could not be answered");
             Reply {
@@ -104,10 +111,7 @@ fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits
         Hook::ProcReceive { atomic } => verdict::proc_receive(repository, push, atomic, limits),
         Hook::ReferenceTransaction(_) => verdict::prepared(repository, push.process, &push.updates),
         Hook::PostReceive => {
-            settle_logged(repository);
-            let names: Vec<RefName> = push.updates.iter().map(|update| update.name.clone()).collect();
-            let lines = repository.leases().take_outcomes(push.process, &names);
-            return Reply { accept: true, lines, verdicts: Vec::new() };
+            return Reply { accept: true, lines: outcome(repository, push), verdicts: Vec::new() };
         }
     };
     count(request.hook, push, &verdict, metrics);

@@ -41,34 +41,27 @@ pub fn complete(package: &PackagePath, workspace: &Workspace, intent: &Intent, s
     let proposed = || RefName::proposed(package, workspace);
     let delete = |name: RefName, value: Option<ObjectId>| value.map(|value| RefEdit::delete(name, value));
     let commit = intent.deed.commit;
+    let finish = |edits: Vec<Option<RefEdit>>| Completion::Finish(edits.into_iter().flatten().collect());
+    let marker = || seen.marker.clone().map(|(name, value)| RefEdit::delete(name, value));
     match intent.action {
-        Action::Propose if seen.proposed == Some(commit) => {
-            Completion::Finish(delete(draft(), seen.draft).into_iter().collect())
-        }
-        Action::Reject if seen.draft == Some(commit) => {
-            Completion::Finish(delete(proposed(), seen.proposed).into_iter().collect())
-        }
+        Action::Save if seen.draft == Some(commit) => finish(vec![]),
+        Action::DropDraft if seen.draft.is_none() => finish(vec![]),
+        Action::Propose if seen.proposed == Some(commit) => finish(vec![delete(draft(), seen.draft)]),
+        Action::Reject if seen.draft == Some(commit) => finish(vec![delete(proposed(), seen.proposed)]),
+        Action::DropProposal if seen.proposed.is_none() => finish(vec![]),
         Action::Approve => match (intent.merge, intent.revision) {
-            (Some(merge), _) if seen.tag == Some(merge) => {
-                Completion::Finish(delete(proposed(), seen.proposed).into_iter().collect())
-            }
+            (Some(merge), _) if seen.tag == Some(merge) => finish(vec![delete(proposed(), seen.proposed)]),
             (Some(merge), Some(number)) if seen.branch_has_merge && seen.tag.is_none() => {
                 let tag = RefEdit::create(RefName::tag(package, &number.segment()), merge);
-                Completion::Finish([Some(tag), delete(proposed(), seen.proposed)].into_iter().flatten().collect())
+                finish(vec![Some(tag), delete(proposed(), seen.proposed)])
             }
             _ => Completion::NotBegun,
         },
-        Action::Delete if seen.tag.is_none() => {
-            let marker = seen.marker.clone().map(|(name, value)| RefEdit::delete(name, value));
-            Completion::Finish(marker.into_iter().collect())
-        }
+        Action::ProposeDeletion if seen.marker.is_some() => finish(vec![]),
+        Action::RefuseDeletion if seen.marker.is_none() => finish(vec![]),
+        Action::Delete if seen.tag.is_none() => finish(vec![marker()]),
         _ => Completion::NotBegun,
     }
-}
-
-/// Whether an action moves more than one ref and so needs its intent in the ledger before the first of them moves.
-pub fn needs_intent(action: Action) -> bool {
-    matches!(action, Action::Propose | Action::Reject | Action::Approve | Action::Delete)
 }
 
 /// Everything an approval moves, in the order in which each prefix can be completed.
@@ -111,9 +104,26 @@ mod tests {
     fn every_prefix_of_a_transition_is_completed_to_its_end() {
         let package = PackagePath::parse("a").expect("valid");
         let workspace = Workspace::parse("w").expect("valid");
-        let marker = RefName::deletion_proposed(&package, "v2");
+        let marker = (RefName::deletion_proposed(&package, "v2"), oid('d'));
         type Step = fn(&mut Seen);
+        let made: Step = |seen| {
+            let package = PackagePath::parse("a").expect("valid");
+            seen.marker = Some((RefName::deletion_proposed(&package, "v2"), oid('d')));
+        };
         let cases: Vec<(Action, Seen, Vec<Step>)> = vec![
+            (Action::Save, Seen { draft: Some(oid('b')), ..Seen::default() }, vec![|seen| seen.draft = Some(oid('c'))]),
+            (Action::DropDraft, Seen { draft: Some(oid('c')), ..Seen::default() }, vec![|seen| seen.draft = None]),
+            (
+                Action::DropProposal,
+                Seen { proposed: Some(oid('c')), ..Seen::default() },
+                vec![|seen| seen.proposed = None],
+            ),
+            (Action::ProposeDeletion, Seen { tag: Some(oid('d')), ..Seen::default() }, vec![made]),
+            (
+                Action::RefuseDeletion,
+                Seen { tag: Some(oid('d')), marker: Some(marker.clone()), ..Seen::default() },
+                vec![|seen| seen.marker = None],
+            ),
             (
                 Action::Propose,
                 Seen { draft: Some(oid('b')), ..Seen::default() },
@@ -133,7 +143,7 @@ mod tests {
             ),
             (
                 Action::Delete,
-                Seen { tag: Some(oid('d')), marker: Some((marker, oid('d'))), ..Seen::default() },
+                Seen { tag: Some(oid('d')), marker: Some(marker.clone()), ..Seen::default() },
                 vec![|seen| seen.tag = None, |seen| seen.marker = None],
             ),
         ];

@@ -68,7 +68,7 @@ fn first_commit(repository: &Path, name: RefName, branch: &str) -> Result<(), Gi
     let message = format!("Initial commit: Creating {branch} branch");
     let commit = NewCommit { tree, parents: &[], author: porch.clone(), committer: porch, message: &message };
     let commit = reader.write_commit(&commit)?;
-    transact(&store, &[RefEdit::create(name, commit)], "created").map_err(|error| match error {
+    transact(&reader, &[RefEdit::create(name, commit)]).map_err(|error| match error {
         TransactError::Git(error) => error,
         other => GitError::Command { command: "update-ref", path: repository.to_owned(), text: other.to_string() },
     })

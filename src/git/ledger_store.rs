@@ -6,8 +6,6 @@
 use super::commit::Person;
 use super::error::GitError;
 use super::reader::Reader;
-use super::ref_transaction::{TransactError, transact};
-use super::store::Store;
 use super::trees::{Entry, Mode};
 use super::write::NewCommit;
 use crate::domain::oid::ObjectId;
@@ -87,21 +85,6 @@ impl LedgerStore {
             None => RefEdit::create(RefName::ledger(), commit),
         };
         Ok((commit, edit))
-    }
-
-    /// Makes `edits` as one commit after `parent` and moves the ledger to it; returns the new head.
-    /// [`TransactError::Moved`] when the ledger is no longer at `parent`.
-    pub fn append(
-        store: &Store,
-        reader: &Reader,
-        parent: Option<ObjectId>,
-        edits: &[(String, Option<Vec<u8>>)],
-        message: &str,
-        author: Person,
-    ) -> Result<ObjectId, TransactError> {
-        let (commit, edit) = Self::prepare(reader, parent, edits, message, author)?;
-        transact(store, &[edit], message.lines().next().unwrap_or("ledger"))?;
-        Ok(commit)
     }
 
     fn warn(reader: &Reader, name: &[u8]) {

@@ -3,6 +3,7 @@
 //! Everything here blocks; callers on an async runtime use `spawn_blocking`. Only this module knows gix and notify.
 //! Never here: what a ref or a change means (`domain`), what may be done (`commands`), and what is known (`index`).
 
+mod abandoned_locks;
 mod changes;
 mod command;
 mod commit;
@@ -15,6 +16,7 @@ mod ledger_store;
 mod quarantine;
 mod reader;
 mod ref_files;
+mod ref_session;
 mod ref_transaction;
 mod refs;
 mod store;

@@ -3,7 +3,9 @@
 //! What is read here came from anyone who may push: sizes are looked at before contents, kinds before they are believed.
 //! Never here: walking trees (`trees`, `changes`) or history (`history`), writing (`write`), moving refs (`ref_transaction`).
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 
@@ -23,6 +25,8 @@ pub struct Reader {
     store: Store,
     /// The directory that joins a push's quarantine to the repository's objects; removed with the view.
     overlay: Option<tempfile::TempDir>,
+    /// Files of objects that this view wrote and that are not synced yet.
+    unsynced: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -36,7 +40,7 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     pub(super) fn new(store: Store, repository: gix::Repository, overlay: Option<tempfile::TempDir>) -> Self {
-        Self { repository, store, overlay }
+        Self { repository, store, overlay, unsynced: RefCell::default() }
     }
 
     /// The same view, over another set of objects that lives in `overlay`.
@@ -64,6 +68,10 @@ impl Reader {
     #[cfg(test)]
     pub(super) fn overlay_path(&self) -> Option<&Path> {
         self.overlay.as_ref().map(tempfile::TempDir::path)
+    }
+
+    pub(super) fn unsynced(&self) -> &RefCell<BTreeSet<PathBuf>> {
+        &self.unsynced
     }
 
     pub(super) fn gix(&self) -> &gix::Repository {

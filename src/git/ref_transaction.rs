@@ -1,14 +1,13 @@
 //! Moving refs: the only place that does. Every edit states the value it expects; either all are made or none is.
 //!
-//! git itself moves them (`git update-ref --stdin`): it checks directory/file conflicts against packed refs, holds its
-//! locks for edits that only verify, and syncs. Hooks are off, so Stoop never asks itself.
+//! git itself moves them (`ref_session`): it checks directory/file conflicts against packed refs, holds its locks for edits
+//! that only verify, and syncs. Hooks are off, so Stoop never asks itself.
 //! Never here: deciding what may move, and writing objects.
 
-use std::io::Write;
-use std::process::Stdio;
-
-use super::command::git;
+use super::abandoned_locks;
 use super::error::GitError;
+use super::reader::Reader;
+use super::ref_session::RefSession;
 use super::refs::RefSnapshot;
 use super::store::Store;
 use crate::domain::oid::ObjectId;
@@ -51,48 +50,80 @@ pub enum TransactError {
     Git(#[from] GitError),
 }
 
-/// Makes all edits as one transaction, or none of them. `message` is the reflog's, where the repository keeps one.
-pub fn transact(store: &Store, edits: &[RefEdit], message: &str) -> Result<(), TransactError> {
+/// Makes all edits as one transaction, or none of them. What the reader wrote is on disk before the first ref leads to it.
+pub fn transact(reader: &Reader, edits: &[RefEdit]) -> Result<(), TransactError> {
+    reader.sync()?;
     if edits.is_empty() {
         return Ok(());
     }
-    let input = commands(edits, store.reader().zero_id());
-    let failed = |text: String| GitError::Command { command: "update-ref", path: store.path().to_owned(), text };
-    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut child = git(store.path())
-        .args(["-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=2000"])
-        .args(["update-ref", "-m", &message, "--stdin"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("cannot be started: {error}")))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(input.as_bytes()) {
-            // git stopped reading: its exit and its words say why.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(failed(format!("cannot be told what to do: {error}")).into());
-            }
-            Ok(()) => {}
+    let store = reader.store();
+    let mut slot = store.ref_session();
+    let first = attempt(store, &mut slot, edits);
+    let again = match &first {
+        // A git that waited for work may have been ended while nobody looked; it had begun nothing.
+        Err(Failure::Unheard) => true,
+        Err(Failure::Said(TransactError::Locked { .. })) => abandoned_locks::clear(store.path()),
+        _ => false,
+    };
+    let outcome = if again { attempt(store, &mut slot, edits) } else { first };
+    outcome.map_err(|failure| match failure {
+        Failure::Said(error) => error,
+        Failure::Unheard => failed(store, "git ended before it was told what to do".to_owned()),
+    })
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// The git that was there already is gone, and has done nothing of this.
+    Unheard,
+    Said(TransactError),
+}
+
+fn attempt(store: &Store, slot: &mut Option<RefSession>, edits: &[RefEdit]) -> Result<(), Failure> {
+    let reused = slot.is_some();
+    let mut session = match slot.take() {
+        Some(session) => session,
+        None => RefSession::start(store.path()).map_err(|error| Failure::Said(error.into()))?,
+    };
+    let zero = store.reader().zero_id();
+    let mut prepared = false;
+    let done = session.prepare(&commands(edits, zero)).and_then(|ready| {
+        if !ready {
+            return Ok(false);
         }
-    }
-    let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    if output.status.success() && said.lines().any(|line| line == "commit: ok") {
+        prepared = true;
+        let locks = abandoned_locks::record(store.path(), edits, session.process());
+        let done = session.commit()?;
+        if done {
+            locks.forget();
+        }
+        Ok(done)
+    });
+    if let Ok(true) = done {
+        *slot = Some(session);
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    // After "prepare: ok" all locks were held; what fails then fails half way, and is never called a conflict.
-    if !said.lines().any(|line| line == "prepare: ok")
-        && let Some(error) = understand(&text, edits)
-    {
-        return Err(error);
+    let spoken = session.has_answered();
+    let ended = session.end();
+    if prepared {
+        // git takes its locks with it, unless it was killed.
+        abandoned_locks::clear(store.path());
+    } else if reused && !spoken && ended.text.is_empty() {
+        return Err(Failure::Unheard);
+    } else if let Some(error) = understand(&ended.text, edits) {
+        // After it is prepared all locks are held; what fails then fails half way, and is never called a conflict.
+        return Err(Failure::Said(error));
     }
-    let text = text.trim();
-    Err(failed(if text.is_empty() { output.status.to_string() } else { text.to_owned() }).into())
+    let text = match (done, ended.text.trim()) {
+        (Err(error), "") => format!("{error} ({})", ended.status),
+        (_, "") => ended.status,
+        (_, text) => text.to_owned(),
+    };
+    Err(Failure::Said(failed(store, text)))
+}
+
+fn failed(store: &Store, text: String) -> TransactError {
+    GitError::Command { command: "update-ref", path: store.path().to_owned(), text }.into()
 }
 
 fn commands(edits: &[RefEdit], zero: ObjectId) -> String {
@@ -107,7 +138,7 @@ fn commands(edits: &[RefEdit], zero: ObjectId) -> String {
         };
         input.push_str(&line);
     }
-    input.push_str("prepare\ncommit\n");
+    input.push_str("prepare\n");
     input
 }
 

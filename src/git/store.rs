@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::error::{GitError, text};
 use super::reader::Reader;
+use super::abandoned_locks;
 use super::ref_files::RefFiles;
+use super::ref_session::RefSession;
 use super::refs::RefSnapshot;
 
 /// The largest single allocation that the content of a pack may cause, in bytes: what a hostile push could ask for.
@@ -24,11 +26,20 @@ struct Inner {
     path: PathBuf,
     repository: gix::ThreadSafeRepository,
     ref_files: Mutex<RefFiles>,
+    ref_session: Mutex<Option<RefSession>>,
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Store").field(&self.0.path).finish()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(session) = self.ref_session.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+            session.end();
+        }
     }
 }
 
@@ -64,7 +75,8 @@ impl Store {
         if config.boolean("core.bare") == Some(false) {
             return Err(not("core.bare is false; `git clone --bare` makes a bare one of it"));
         }
-        Ok(Self(Arc::new(Inner { path, repository, ref_files: Mutex::default() })))
+        abandoned_locks::clear(&path);
+        Ok(Self(Arc::new(Inner { path, repository, ref_files: Mutex::default(), ref_session: Mutex::default() })))
     }
 
     /// The repository's directory, as it was given to [`Store::open`], made absolute.
@@ -86,6 +98,21 @@ impl Store {
     /// was written in place.
     pub fn forget_refs(&self) {
         self.ref_files().forget();
+    }
+
+    /// The git that moves refs, if one runs.
+    pub(super) fn ref_session(&self) -> MutexGuard<'_, Option<RefSession>> {
+        self.0.ref_session.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Ends the git that moves refs when it had nothing to do for a while; the next transaction starts another.
+    pub fn rest(&self) {
+        let mut session = self.ref_session();
+        if session.as_ref().is_some_and(RefSession::is_due)
+            && let Some(session) = session.take()
+        {
+            session.end();
+        }
     }
 
     fn ref_files(&self) -> MutexGuard<'_, RefFiles> {

@@ -3,7 +3,9 @@
 //! gix never syncs, and a ref that outlives a power cut must not lead to an object that did not.
 //! Never here: refs. What is written is garbage until `ref_transaction` makes a ref lead to it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use gix::bstr::{BStr, BString};
 use gix::objs::tree::EntryKind;
@@ -136,7 +138,7 @@ impl Reader {
         self.write(object.kind(), &content)
     }
 
-    /// Writes an object, unless it is there already, and syncs it. One that lies loose is made young again, as git does,
+    /// Writes an object, unless it is there already. One that lies loose is made young again, as git does,
     /// so that `git gc` does not take it before a ref leads to it.
     fn write(&self, kind: Kind, content: &[u8]) -> Result<gix::ObjectId, GitError> {
         let doing = || format!("write a {kind}");
@@ -150,18 +152,31 @@ impl Reader {
         let file = directory.join(&hex[2..]);
         // Asked of the objects themselves: gix takes the empty tree to be everywhere, `git fsck` does not.
         if self.gix().objects.exists(&id) {
-            if let Ok(open) = File::open(&file)
-                && let Err(error) = open.set_modified(std::time::SystemTime::now())
-            {
-                tracing::debug!(file = %file.display(), %error, "cannot make a loose object young again");
+            if let Ok(open) = File::open(&file) {
+                if let Err(error) = open.set_modified(std::time::SystemTime::now()) {
+                    tracing::debug!(file = %file.display(), %error, "cannot make a loose object young again");
+                }
+                // Whoever wrote it may not have come to sync it.
+                self.unsynced().borrow_mut().insert(file);
             }
             return Ok(id);
         }
         self.gix().objects.write_buf(kind, content).map_err(|error| self.failed(doing(), &error))?;
-        let sync = |path| File::open(path).and_then(|open| open.sync_all());
-        sync(&file).map_err(|error| GitError::io("sync", &file, error))?;
-        sync(&directory).map_err(|error| GitError::io("sync", &directory, error))?;
+        self.unsynced().borrow_mut().insert(file);
         Ok(id)
+    }
+
+    /// Sees to it that every object this view wrote is on disk. `transact` does it before it moves a ref.
+    pub(super) fn sync(&self) -> Result<(), GitError> {
+        let sync = |path: &Path| {
+            let synced = File::open(path).and_then(|open| open.sync_all());
+            synced.map_err(|error| GitError::io("sync", path, error))
+        };
+        let mut files = self.unsynced().borrow_mut();
+        let directories: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        files.iter().map(PathBuf::as_path).chain(directories).try_for_each(sync)?;
+        files.clear();
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::assemble::{Assembler, Assembly, Objects, RevisionId};
 use super::branch_line::BranchLine;
@@ -153,6 +153,15 @@ impl Guarded {
     /// Waits to be the only writer.
     pub fn lock(&self) -> Writer<'_> {
         Writer(self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// The same, if nobody is at this moment.
+    pub fn try_lock(&self) -> Option<Writer<'_>> {
+        match self.writer.try_lock() {
+            Ok(guard) => Some(Writer(guard)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(Writer(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

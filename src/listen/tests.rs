@@ -126,7 +126,10 @@ async fn plain_and_tls_serve_and_tell_the_peer() {
     for listener in serving {
         listener.await.expect("ended");
     }
-    assert!(TcpStream::connect(plain_at).await.is_err(), "closed");
+    // The port may have gone to somebody else by now.
+    if let Ok(stream) = TcpStream::connect(plain_at).await {
+        assert!(!ask(stream, REQUEST).await.unwrap_or_default().contains("certificate="), "closed");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! Never here: drafts, proposals and published revisions themselves (see `push_drafts` and the files beside it).
 
 use crate::steps::{P, approver, publish};
-use crate::support::{Workdir, World};
+use crate::support::{Workdir, World, eventually};
 use crate::untouched::{Untouched, refused};
 
 #[test]
@@ -128,8 +128,10 @@ fn an_import_is_an_administrator_s() {
     refused(&world, "branch-guarded", "without an approval", || ada.push("HEAD:main"));
     import(&ada).ok();
     assert_eq!(world.field("packages.net.router.v3", "{.spec.revision}"), "3");
-    let ledger = world.on_disk("packages", &["log", "--format=%an %s%n%b", "refs/stoop/ledger"]).ok();
-    assert!(ledger.stdout.contains("import refs/tags/net/router/v3"), "{}", ledger.stdout);
+    eventually("the import is in the ledger", || {
+        let ledger = world.on_disk("packages", &["log", "--format=%an %s%n%b", "refs/stoop/ledger"]).ok().stdout;
+        (ledger.matches("import refs/tags/net/router/v3").count() == 2).then_some(())
+    });
     // Even an import moves no published tag and takes no branch back.
     refused(&world, "immutable", "is a published revision", || {
         ada.git(&["push", "-o", "import", "--force", "origin", "HEAD~1:refs/tags/net/router/v3"])

@@ -4,6 +4,7 @@
 
 pub mod branch;
 pub mod company;
+pub mod outcome;
 pub mod read;
 pub mod reply;
 pub mod verdict;

@@ -12,13 +12,12 @@ use super::{branch, reply};
 use crate::commands::decide::{Decision, Scene, decide, failed};
 use crate::commands::explain;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
-use crate::commands::process::ProcessId;
+use crate::process::ProcessId;
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle_locked;
 use crate::commands::transition::{self, Decided};
 use crate::domain::change::Change;
-use crate::domain::completion::needs_intent;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
 use crate::domain::policy::{Actor, Right};
@@ -112,6 +111,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let mut intents = Draft::default();
     let mut leases = Vec::new();
     let mut announced = Vec::new();
+    let mut imports = Vec::new();
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
             if let Some(process) = push.process.filter(|_| !only_verdicts) {
@@ -124,15 +124,17 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         let purpose = match (judged, deed) {
             (Judged::Change(decision), Some(deed)) => {
                 let deed = Deed { commit: decision.commit, ..deed };
-                if needs_intent(decision.change.action) {
-                    let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
-                    entry.intent = Some(transition::intent(&decision, &deed, None));
-                }
+                let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
+                entry.intent = Some(transition::intent(&decision, &deed, None));
                 announced.push((*decision.clone(), deed.clone()));
                 Purpose::Change(decision, deed)
             }
             (Judged::Part(change), _) => Purpose::Part(change.package),
-            (Judged::Import, Some(deed)) => Purpose::Import(update.name.clone(), deed),
+            (Judged::Import, Some(deed)) => {
+                imports.push(format!("import {} at {} by {}", update.name, deed.commit, deed.by));
+                intents.tell();
+                Purpose::Import(update.name.clone(), deed)
+            }
             _ => continue,
         };
         leases.push(Lease {
@@ -144,7 +146,8 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
             stage: LeaseStage::Waiting,
         });
     }
-    let message = format!("Begin: {}", transition::message(&announced));
+    let begun = (!announced.is_empty()).then(|| transition::message(&announced));
+    let message = format!("Begin: {}", begun.into_iter().chain(imports).collect::<Vec<_>>().join("\n\n"));
     if let Err(error) = record::append(&repository.guarded, &writer, intents, &message, person(&actor.name)) {
         let refusal = transition::not_moved(error);
         return Verdict::refused(

@@ -10,6 +10,16 @@ fn put(digit: char, content: &str) -> (String, Option<Vec<u8>>) {
     (key(digit), Some(content.as_bytes().to_vec()))
 }
 
+fn try_append(
+    reader: &Reader,
+    parent: Option<ObjectId>,
+    edits: &[(String, Option<Vec<u8>>)],
+    message: &str,
+) -> Result<ObjectId, TransactError> {
+    let (commit, edit) = LedgerStore::prepare(reader, parent, edits, message, person("ann", 7))?;
+    transact(reader, &[edit]).map(|()| commit)
+}
+
 #[test]
 fn entries_are_kept_changed_and_removed_commit_by_commit() {
     for format in FORMATS {
@@ -20,7 +30,7 @@ fn entries_are_kept_changed_and_removed_commit_by_commit() {
         assert_eq!(LedgerStore::head(&reader).expect("no ledger"), None);
         assert!(LedgerStore::read_all(&reader).expect("no entries").is_empty());
         let append = |parent, edits: &[_], message: &str| {
-            LedgerStore::append(&store, &reader, parent, edits, message, person("ann", 7)).expect("appended")
+            try_append(&reader, parent, edits, message).expect("appended")
         };
         let first = append(None, &[put('b', "1"), put('a', "2")], "first");
         let second =
@@ -43,8 +53,7 @@ fn of_two_appends_after_one_parent_the_second_is_refused() {
     let repo = Repo::new("sha1");
     let store = repo.store();
     let reader = store.reader();
-    let append =
-        |parent, digit| LedgerStore::append(&store, &reader, parent, &[put(digit, "x")], "m", person("ann", 7));
+    let append = |parent, digit| try_append(&reader, parent, &[put(digit, "x")], "m");
     let first = append(None, 'a').expect("the first");
     let error = append(None, 'b').expect_err("there is a ledger already");
     assert!(matches!(&error, TransactError::Moved { name, .. } if name.as_str() == "refs/stoop/ledger"), "{error:?}");
@@ -64,9 +73,9 @@ fn the_ledger_moves_with_other_refs_or_not_at_all() {
         LedgerStore::prepare(&reader, None, &[put('a', "x")], "m", person("ann", 7)).expect("prepared");
     assert_eq!(LedgerStore::head(&reader).expect("read"), None, "preparing moves nothing");
     let wrong = [edit.clone(), RefEdit::create(name("refs/heads/main"), main)];
-    assert!(matches!(transact(&store, &wrong, "m"), Err(TransactError::Moved { .. })));
+    assert!(matches!(transact(&store.reader(), &wrong), Err(TransactError::Moved { .. })));
     assert_eq!(LedgerStore::head(&reader).expect("read"), None);
-    transact(&store, &[edit, RefEdit::create(name("refs/tags/p/v1"), main)], "m").expect("made");
+    transact(&store.reader(), &[edit, RefEdit::create(name("refs/tags/p/v1"), main)]).expect("made");
     assert_eq!(LedgerStore::head(&reader).expect("read"), Some(commit));
 }
 

@@ -1,6 +1,8 @@
 //! Ref transactions: all or nothing, with errors that can be told apart.
 
 use super::*;
+use crate::git::abandoned_locks;
+use crate::git::ref_session::RefSession;
 
 struct Two {
     repo: Repo,
@@ -32,7 +34,7 @@ fn edits_of_every_kind_are_made_together() {
             RefEdit::verify(name("refs/heads/other"), new),
             absent,
         ];
-        transact(&store, &edits, "a message\nof two lines").expect("made");
+        transact(&store.reader(), &edits).expect("made");
         let refs = store.reader().refs().expect("refs");
         let want = ["refs/heads/main", "refs/heads/other", "refs/tags/p/v1"];
         assert_eq!(refs.iter().map(|value| value.name.as_str()).collect::<Vec<_>>(), want, "{format}");
@@ -66,7 +68,7 @@ fn one_edit_that_fails_leaves_nothing_of_the_others() {
                 }
                 let mut edits = ok().to_vec();
                 edits.push(bad.clone());
-                let error = transact(&store, &edits, "m").expect_err("refused");
+                let error = transact(&store.reader(), &edits).expect_err("refused");
                 assert!(matches!(&error, TransactError::Moved { name, .. } if *name == bad.name), "{bad}: {error:?}");
                 assert!(error.to_string().contains(bad.name.as_str()), "{error}");
                 assert_eq!(store.reader().refs().expect("refs"), before, "{bad}");
@@ -88,7 +90,7 @@ fn name_conflicts_are_seen_loose_and_packed_and_beforehand() {
             [("refs/tags/team/pkg/v1/x", "refs/tags/team/pkg/v1"), ("refs/tags/team", "refs/tags/team/pkg/v1")]
         {
             let edits = [RefEdit::create(name("refs/heads/a-first"), new), RefEdit::create(name(wanted), new)];
-            let error = transact(&store, &edits, "m").expect_err("refused");
+            let error = transact(&store.reader(), &edits).expect_err("refused");
             assert!(
                 matches!(&error, TransactError::NameConflict { name: of, .. } if *of == name(wanted)),
                 "{packed}: {error:?}"
@@ -101,7 +103,7 @@ fn name_conflicts_are_seen_loose_and_packed_and_beforehand() {
         assert_eq!(name_conflict(&before, &name("refs/tags/tea")), None);
     }
     let both = [RefEdit::create(name("refs/heads/x"), new), RefEdit::create(name("refs/heads/x/y"), new)];
-    let error = transact(&store, &both, "m").expect_err("refused");
+    let error = transact(&store.reader(), &both).expect_err("refused");
     assert!(matches!(error, TransactError::NameConflict { .. }), "{error:?}");
 }
 
@@ -110,7 +112,7 @@ fn locks_and_other_failures_are_told_apart() {
     let Two { repo, store, old, new } = two("sha1");
     let lock = repo.path.join("refs/heads/main.lock");
     std::fs::write(&lock, "").expect("written");
-    let error = transact(&store, &[RefEdit::update(name("refs/heads/main"), old, new)], "m").expect_err("locked");
+    let error = transact(&store.reader(), &[RefEdit::update(name("refs/heads/main"), old, new)]).expect_err("locked");
     assert!(
         matches!(&error, TransactError::Locked { name: Some(of), .. } if *of == name("refs/heads/main")),
         "{error:?}"
@@ -123,17 +125,17 @@ fn locks_and_other_failures_are_told_apart() {
 
     let lock = repo.path.join("packed-refs.lock");
     std::fs::write(&lock, "").expect("written");
-    let error = transact(&store, &[RefEdit::delete(name("refs/heads/main"), old)], "m").expect_err("locked");
+    let error = transact(&store.reader(), &[RefEdit::delete(name("refs/heads/main"), old)]).expect_err("locked");
     assert!(matches!(&error, TransactError::Locked { .. }), "{error:?}");
     assert!(error.to_string().contains("packed-refs"), "{error}");
     std::fs::remove_file(&lock).expect("removed");
 
     let nothing: ObjectId = "b".repeat(40).parse().expect("an id");
-    let error = transact(&store, &[RefEdit::create(name("refs/heads/x"), nothing)], "m").expect_err("no such object");
+    let error = transact(&store.reader(), &[RefEdit::create(name("refs/heads/x"), nothing)]).expect_err("no such object");
     assert!(matches!(&error, TransactError::Git(GitError::Command { .. })), "{error:?}");
     let twice = [RefEdit::create(name("refs/heads/x"), new), RefEdit::create(name("refs/heads/x"), new)];
-    assert!(matches!(transact(&store, &twice, "m"), Err(TransactError::Git(_))));
-    transact(&store, &[], "nothing to do").expect("nothing is done");
+    assert!(matches!(transact(&store.reader(), &twice), Err(TransactError::Git(_))));
+    transact(&store.reader(), &[]).expect("nothing is done");
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn no_hook_of_the_repository_runs() {
     std::fs::write(&hook, "#!/bin/sh\nexit 1\n").expect("written");
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("set");
     assert!(!repo.git_ok(&["update-ref", "refs/heads/x", "main"]), "the hook works");
-    transact(&store, &[RefEdit::update(name("refs/heads/main"), old, new)], "m").expect("made");
+    transact(&store.reader(), &[RefEdit::update(name("refs/heads/main"), old, new)]).expect("made");
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn of_many_that_race_exactly_one_wins() {
             .iter()
             .map(|tip| {
                 let store = &store;
-                scope.spawn(move || transact(store, &[RefEdit::update(name("refs/heads/main"), old, *tip)], "m"))
+                scope.spawn(move || transact(&store.reader(), &[RefEdit::update(name("refs/heads/main"), old, *tip)]))
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
@@ -172,4 +174,87 @@ fn of_many_that_race_exactly_one_wins() {
             .all(|error| matches!(error, TransactError::Moved { .. } | TransactError::Locked { .. })),
         "{results:?}"
     );
+}
+
+#[test]
+fn a_git_that_stays_sees_what_others_did_meanwhile() {
+    let Two { repo, store, old, new } = two("sha1");
+    let main = name("refs/heads/main");
+    let reader = store.reader();
+    transact(&reader, &[RefEdit::update(main.clone(), old, new)]).expect("made");
+    repo.git(&["update-ref", "refs/heads/main", &old.to_string()]);
+    repo.git(&["tag", "a", &old.to_string()]);
+    repo.git(&["pack-refs", "--all", "--prune"]);
+    let error = transact(&reader, &[RefEdit::update(main.clone(), new, old)]).expect_err("it was moved");
+    assert!(matches!(error, TransactError::Moved { .. }), "{error:?}");
+    transact(&reader, &[RefEdit::update(main.clone(), old, new)]).expect("made");
+    let error = transact(&reader, &[RefEdit::create(name("refs/tags/a/b"), old)]).expect_err("refs/tags/a is packed");
+    assert!(matches!(error, TransactError::NameConflict { .. }), "{error:?}");
+    repo.git(&["tag", "-d", "a"]);
+    transact(&reader, &[RefEdit::create(name("refs/tags/a/b"), old)]).expect("made");
+    repo.git(&["fsck"]);
+}
+
+#[test]
+fn a_git_that_was_ended_while_it_waited_costs_nothing() {
+    let Two { repo: _repo, store, old, new } = two("sha1");
+    let main = name("refs/heads/main");
+    let reader = store.reader();
+    for (from, to) in [(old, new), (new, old), (old, new)] {
+        transact(&reader, &[RefEdit::update(main.clone(), from, to)]).expect("made");
+        let pid = store.ref_session().as_ref().and_then(|session| session.process()).expect("it runs").pid;
+        kill(pid);
+    }
+    store.rest();
+    assert_eq!(reader.ref_target(&main).expect("read"), Some(new));
+}
+
+#[test]
+fn locks_of_our_own_dead_child_are_cleared_and_others_stay() {
+    let Two { repo, store, old, new } = two("sha1");
+    repo.git(&["pack-refs", "--all", "--prune"]);
+    let edits = [RefEdit::update(name("refs/heads/main"), old, new), RefEdit::delete(name("refs/heads/other"), new)];
+    let locks = ["refs/heads/main.lock", "refs/heads/other.lock", "packed-refs.lock", "HEAD.lock"];
+    let locked = || locks.iter().filter(|lock| repo.path.join(lock).exists()).count();
+    let commands = format!("start\nupdate refs/heads/main {new} {old}\ndelete refs/heads/other {new}\nprepare\n");
+
+    let mut session = RefSession::start(&repo.path).expect("started");
+    assert!(session.prepare(&commands).expect("it answers") && locked() == 4);
+    abandoned_locks::record(&repo.path, &edits, session.process());
+    assert!(!abandoned_locks::clear(&repo.path), "it lives");
+    assert_eq!(locked(), 4);
+    kill(session.process().expect("it runs").pid);
+    session.end();
+    assert_eq!(locked(), 4, "it had no time to clean up");
+    std::fs::remove_file(repo.path.join("HEAD.lock")).expect("removed");
+    std::fs::write(repo.path.join("HEAD.lock"), "another's").expect("written");
+    assert!(abandoned_locks::clear(&repo.path));
+    assert_eq!(locked(), 1, "the lock of another stays");
+    assert!(!abandoned_locks::clear(&repo.path), "nothing is written down any more");
+    let error = transact(&store.reader(), &edits).expect_err("HEAD is locked");
+    assert!(matches!(error, TransactError::Locked { .. }), "{error:?}");
+    std::fs::remove_file(repo.path.join("HEAD.lock")).expect("removed");
+    transact(&store.reader(), &edits).expect("made");
+    assert!(locked() == 0 && !repo.path.join("packed-refs.new").exists());
+}
+
+#[test]
+fn a_repository_is_opened_without_the_locks_of_a_dead_daemon_s_git() {
+    let Two { repo, old, new, .. } = two("sha1");
+    let edits = [RefEdit::update(name("refs/heads/main"), old, new)];
+    let mut session = RefSession::start(&repo.path).expect("started");
+    assert!(session.prepare(&format!("start\nupdate refs/heads/main {new} {old}\nprepare\n")).expect("it answers"));
+    abandoned_locks::record(&repo.path, &edits, session.process());
+    kill(session.process().expect("it runs").pid);
+    session.end();
+    transact(&repo.store().reader(), &edits).expect("made");
+}
+
+fn kill(pid: u32) {
+    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+    // Until it is gone, or is there only for us to notice.
+    while !crate::process::ProcessId::of(pid).is_none_or(crate::process::ProcessId::is_gone) {
+        std::thread::yield_now();
+    }
 }

@@ -1,10 +1,9 @@
-//! The process that a push runs in, and whether it is still there.
+//! Other processes by number and start time, and whether they are still there.
 //!
-//! Never here: deciding what its end means (see `lease`).
+//! Never here: starting any, and deciding what their end means.
 
-/// The `git receive-pack` that all hooks of one push share: its process id and start time, so that a reused id is not
-/// taken for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A process: its id and its start time, so that another one with a reused id is not taken for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ProcessId {
     /// The process id.
     pub pid: u32,
@@ -13,6 +12,12 @@ pub struct ProcessId {
 }
 
 impl ProcessId {
+    /// A process that runs now; `None` where `/proc` does not tell.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(Self { pid, start: start_time(&stat)? })
+    }
+
     /// Whether the process is known to be gone. Where `/proc` does not tell (another process namespace) it is not known,
     /// and the answer is no: then time decides.
     pub fn is_gone(self) -> bool {
@@ -40,9 +45,8 @@ mod tests {
 
     #[test]
     fn a_living_process_is_there_and_another_with_its_number_is_not_it() {
-        let pid = std::process::id();
-        let start = start_time(&std::fs::read_to_string("/proc/self/stat").expect("readable")).expect("a start time");
-        assert!(!ProcessId { pid, start }.is_gone());
+        let own @ ProcessId { pid, start } = ProcessId::of(std::process::id()).expect("we run");
+        assert!(!own.is_gone());
         assert!(ProcessId { pid, start: start + 1 }.is_gone());
         assert!(ProcessId { pid: u32::MAX - 1, start }.is_gone());
     }

@@ -1,0 +1,40 @@
+//! What became of a push: the lines that its post-receive hook prints.
+//!
+//! They are ready as soon as the refs have moved and the watchers know. Never here: writing the deeds, which nobody need
+//! wait for (see `settle`).
+
+use std::time::{Duration, Instant};
+
+use super::verdict::Push;
+use crate::commands::repository::ManagedRepository;
+use crate::commands::settle::settle_refs;
+use crate::domain::refs::RefName;
+
+/// How long a push waits for whoever completes it; after that it is told what is known.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long until it is tried again to complete it here.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// Completes the push, unless somebody else is at it, and gives what to tell the pusher.
+pub fn outcome(repository: &ManagedRepository, push: &Push) -> Vec<String> {
+    let names: Vec<RefName> = push.updates.iter().map(|update| update.name.clone()).collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut leases = repository.leases();
+        if leases.is_told(push.process, &names) || Instant::now() >= deadline {
+            return leases.take_outcomes(push.process, &names);
+        }
+        drop(leases);
+        if let Some(writer) = repository.guarded.try_lock() {
+            if let Err(error) = settle_refs(repository, &writer) {
+                let path = repository.guarded.store().path();
+                tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
+            }
+            return repository.leases().take_outcomes(push.process, &names);
+        }
+        let leases = repository.leases();
+        if !leases.is_told(push.process, &names) {
+            repository.wait_for_outcome(leases, MOMENT);
+        }
+    }
+}
