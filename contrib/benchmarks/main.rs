@@ -1,0 +1,90 @@
+//! Measures the release build as a whole: real daemon, real git, real sockets and disk. Run by `contrib/bench`.
+//!
+//! What is compared is taken in turns within one run, so that a busy machine is unfair to all alike.
+//! Never here: aims that end the run; the table says what is met.
+
+mod machine;
+mod measure;
+mod pushes;
+mod report;
+#[path = "../../tests/support/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the benchmarks use a part of the world")]
+mod support;
+
+use report::Row;
+
+/// A group of rows: its name for `--only`, and what measures it.
+type Group = (&'static str, fn(&Plan) -> Vec<Row>);
+
+const GROUPS: [Group; 1] = [("pushes", pushes::rows)];
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    quick: bool,
+}
+
+impl Plan {
+    /// How many samples to take where a whole run takes `whole` of them.
+    pub(crate) fn samples(&self, whole: usize) -> usize {
+        if self.quick { whole.div_ceil(8) } else { whole }
+    }
+}
+
+/// Says on standard error what is under way.
+pub(crate) fn progress(what: &str) {
+    eprintln!("{what}");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Only `cargo bench` says so; a test run that starts every target must not measure.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        eprintln!("nothing is measured here: run contrib/bench");
+        return;
+    }
+    let (mut write, mut quick, mut only) = (false, false, None);
+    let mut rest = arguments.iter().filter(|argument| *argument != "--bench");
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--write" => write = true,
+            "--quick" => quick = true,
+            "--only" => only = rest.next().cloned(),
+            other => mistake(&format!("{other:?} is not known")),
+        }
+    }
+    let wanted: Vec<&str> = only.as_deref().map(|names| names.split(',').collect()).unwrap_or_default();
+    if let Some(unknown) = wanted.iter().find(|name| GROUPS.iter().all(|(known, _)| known != *name)) {
+        mistake(&format!("there is no group {unknown:?}"));
+    }
+    if write && (quick || !wanted.is_empty()) {
+        mistake("only a whole run is kept: give --write alone");
+    }
+    let facts = machine::facts();
+    let plan = Plan { quick };
+    let mut rows = Vec::new();
+    for (name, measure) in GROUPS {
+        if wanted.is_empty() || wanted.contains(&name) {
+            rows.extend(measure(&plan));
+        }
+    }
+    let text = format!("{facts}\n{}", report::table(&rows));
+    print!("{text}");
+    if write {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/benchmarks.md");
+        let page = format!("{}\n{text}\n{}", include_str!("before.md"), include_str!("after.md"));
+        if let Err(error) = std::fs::write(file, page) {
+            mistake(&format!("contrib/benchmarks.md cannot be written: {error}"));
+        }
+        progress("contrib/benchmarks.md is written");
+    }
+}
+
+fn mistake(what: &str) -> ! {
+    let names: Vec<&str> = GROUPS.iter().map(|(name, _)| *name).collect();
+    eprintln!(
+        "contrib/bench: {what}\nusage: contrib/bench [--write | --quick | --only GROUP,...]; groups: {}",
+        names.join(", ")
+    );
+    std::process::exit(2);
+}
