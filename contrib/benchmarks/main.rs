@@ -3,6 +3,9 @@
 //! What is compared is taken in turns within one run, so that a busy machine is unfair to all alike.
 //! Never here: aims that end the run; the table says what is met.
 
+mod approvals;
+mod client;
+mod fill;
 mod machine;
 mod measure;
 mod pushes;
@@ -10,13 +13,19 @@ mod report;
 #[path = "../../tests/support/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the benchmarks use a part of the world")]
 mod support;
+mod ten_thousand;
+mod two_hundred;
+
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use report::Row;
 
 /// A group of rows: its name for `--only`, and what measures it.
 type Group = (&'static str, fn(&Plan) -> Vec<Row>);
 
-const GROUPS: [Group; 1] = [("pushes", pushes::rows)];
+const GROUPS: [Group; 3] =
+    [("pushes", pushes::rows), ("ten-thousand", ten_thousand::rows), ("two-hundred", two_hundred::rows)];
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +40,10 @@ impl Plan {
     }
 }
 
-/// Says on standard error what is under way.
+/// Says on standard error what is under way, and how many seconds after the first time.
 pub(crate) fn progress(what: &str) {
-    eprintln!("{what}");
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    eprintln!("{:4} s  {what}", BEGIN.get_or_init(Instant::now).elapsed().as_secs());
 }
 
 fn main() {

@@ -47,12 +47,12 @@ pub(crate) fn rows(plan: &Plan) -> Vec<Row> {
             };
             for turn in 0..places.len() {
                 let place = (round + turn) % places.len();
-                times[place].time(|| push(&clone, &places[place], &format!("{commit}:{target}")));
+                times[place].time(|| push(clone.path(), &places[place], &format!("{commit}:{target}")));
             }
         }
         // Stoop has ended the draft and the proposal; where nobody has, they would pile up.
         for place in &places[1..] {
-            forget(place, &package);
+            forget(place, &package, "w");
         }
     }
     let mut rows = Vec::new();
@@ -87,8 +87,8 @@ fn over_http(plan: &Plan, world: &World, clone: &Workdir, base: &str) -> Vec<Row
 }
 
 /// One push over the file path, as the user whose name the Git server would give.
-pub(crate) fn push(clone: &Workdir, place: &Path, refspec: &str) {
-    let mut push = clone.git_command();
+pub(crate) fn push(clone: &Path, place: &Path, refspec: &str) {
+    let mut push = git_command(clone);
     run(push.args(["push", "-q"]).arg(place).arg(refspec).env("REMOTE_USER", "amy")).ok();
 }
 
@@ -120,9 +120,9 @@ fn with_yes_hooks(world: &World, repository: &str) -> PathBuf {
 }
 
 /// Takes away what a package's pushes left in a repository that Stoop does not guard.
-pub(crate) fn forget(place: &Path, package: &str) {
+pub(crate) fn forget(place: &Path, package: &str, workspace: &str) {
     for prefix in ["refs/heads/drafts", "refs/heads/proposed", "refs/approve"] {
-        let args = ["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &format!("{prefix}/{package}/w")];
+        let args = ["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &format!("{prefix}/{package}/{workspace}")];
         run(git_command(place).args(args)).ok();
     }
 }
