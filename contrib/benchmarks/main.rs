@@ -27,6 +27,9 @@ type Group = (&'static str, fn(&Plan) -> Vec<Row>);
 const GROUPS: [Group; 3] =
     [("pushes", pushes::rows), ("ten-thousand", ten_thousand::rows), ("two-hundred", two_hundred::rows)];
 
+/// The group that has no rows: see `parts.rs`.
+const PARTS: &str = "parts";
+
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
@@ -63,22 +66,29 @@ fn main() {
             other => mistake(&format!("{other:?} is not known")),
         }
     }
-    let wanted: Vec<&str> = only.as_deref().map(|names| names.split(',').collect()).unwrap_or_default();
-    if let Some(unknown) = wanted.iter().find(|name| GROUPS.iter().all(|(known, _)| known != *name)) {
+    let names: Vec<&str> = only.as_deref().map(|names| names.split(',').collect()).unwrap_or_default();
+    if let Some(unknown) = names.iter().find(|name| !groups().any(|known| known == **name)) {
         mistake(&format!("there is no group {unknown:?}"));
     }
-    if write && (quick || !wanted.is_empty()) {
+    if write && (quick || !names.is_empty()) {
         mistake("only a whole run is kept: give --write alone");
     }
+    let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let facts = machine::facts();
     let plan = Plan { quick };
     let mut rows = Vec::new();
     for (name, measure) in GROUPS {
-        if wanted.is_empty() || wanted.contains(&name) {
+        if wanted(name) {
             rows.extend(measure(&plan));
         }
     }
-    let text = format!("{facts}\n{}", report::table(&rows));
+    let mut text = facts;
+    if !rows.is_empty() {
+        text += &format!("\n{}", report::table(&rows));
+    }
+    if wanted(PARTS) {
+        text += &format!("\n```text\n{}```\n", parts());
+    }
     print!("{text}");
     if write {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/benchmarks.md");
@@ -88,10 +98,26 @@ fn main() {
         }
         progress("contrib/benchmarks.md is written");
     }
+    progress("done");
+}
+
+/// Runs the benchmarks of parts, which are a program of their own, and returns what they print.
+fn parts() -> String {
+    progress("parts by themselves");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut parts = std::process::Command::new(cargo);
+    parts.current_dir(env!("CARGO_MANIFEST_DIR")).args(["bench", "--quiet", "--locked", "--bench", "parts"]);
+    let answer = support::run(&mut parts).ok();
+    answer.stdout.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+/// The names for `--only`.
+fn groups() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().map(|(name, _)| *name).chain([PARTS])
 }
 
 fn mistake(what: &str) -> ! {
-    let names: Vec<&str> = GROUPS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = groups().collect();
     eprintln!(
         "contrib/bench: {what}\nusage: contrib/bench [--write | --quick | --only GROUP,...]; groups: {}",
         names.join(", ")
