@@ -1,6 +1,7 @@
 //! Measures the release build as a whole: real daemon, real git, real sockets and disk. Run by `contrib/bench`.
 //!
-//! What is compared is taken in turns within one run, so that a busy machine is unfair to all alike.
+//! What is compared is taken in turns within one run, so that a busy machine is unfair to all alike. That, and medians of
+//! whole pushes, is why no library is used here; `parts.rs` uses one.
 //! Never here: aims that end the run; the table says what is met.
 
 mod approvals;

@@ -28,7 +28,6 @@ fn proc_receive() -> Option<()> {
 }
 
 /// The next packet's bytes; an inner `None` is a flush, an outer one the end.
-#[allow(clippy::option_option, reason = "a flush and the end are two things")]
 fn packet(input: &mut impl Read) -> Option<Option<Vec<u8>>> {
     let mut head = [0; 4];
     input.read_exact(&mut head).ok()?;
