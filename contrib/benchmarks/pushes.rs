@@ -17,7 +17,7 @@ const ROUNDS: usize = 80;
 const WARM_UP: usize = 4;
 
 /// The pushes of one round, in their order.
-const KINDS: [&str; 4] = ["save a draft", "propose", "approve", "push a branch that is not managed"];
+const KINDS: [&str; 4] = ["save a draft", "propose", "approve", "a branch that is not managed"];
 
 /// The rows of this group.
 pub(crate) fn rows(plan: &Plan) -> Vec<Row> {
