@@ -131,7 +131,8 @@ fn there_are_not_more_crates_than_meant() {
 fn every_dependency_is_used_where_it_is_declared() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("Cargo.toml");
-    let (product, tests) = (text_below(&root.join("src")), text_below(&root.join("tests")));
+    let product = text_below(&root.join("src"));
+    let tests = text_below(&root.join("tests")) + &text_below(&root.join("contrib/benchmarks"));
     let mut section = "";
     let mut complaints = Vec::new();
     for line in manifest.lines() {
@@ -145,7 +146,7 @@ fn every_dependency_is_used_where_it_is_declared() {
             // Only there to choose the version of Kubernetes that kube is built for.
             "[dev-dependencies]" if name == "k8s-openapi" => {}
             "[dev-dependencies]" if !used(&product) && !used(&tests) => {
-                complaints.push(format!("{name}: no test uses it"));
+                complaints.push(format!("{name}: no test and no benchmark uses it"));
             }
             _ => {}
         }
