@@ -76,7 +76,8 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
     let writes = std::env::var("STOOP_WATCH_WRITES").ok().map_or(WRITES, |text| text.parse().expect("a number"));
     let mut world = World::without_daemon();
     REPOSITORIES.iter().for_each(|name| world.create_repository(name));
-    let doors = [("--api", free_port()), ("--git", free_port())].map(|(door, port)| [door.to_owned(), format!("127.0.0.1:{port}")]);
+    let doors = [("--api", free_port()), ("--git", free_port())]
+        .map(|(door, port)| [door.to_owned(), format!("127.0.0.1:{port}")]);
     let doors: Vec<&str> = doors.iter().flatten().map(String::as_str).collect();
     world.start_daemon_with(&doors);
     let runs = Arc::new(Runs::default());
@@ -107,7 +108,10 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
         }));
     }
     for restart in 1..=RESTARTS {
-        until(Duration::from_secs(1200), "more writes", || done.load(Ordering::SeqCst) * (RESTARTS + 1) >= writes * restart).await;
+        until(Duration::from_secs(1200), "more writes", || {
+            done.load(Ordering::SeqCst) * (RESTARTS + 1) >= writes * restart
+        })
+        .await;
         runs.turn();
         world.stop_daemon(if restart % 2 == 1 { "KILL" } else { "TERM" });
         world.start_daemon_with(&doors);
@@ -127,9 +131,19 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
     }
     let verdict = check(&record);
     println!("{:?}", tally.counts());
-    println!("{} changes, {} of {} acknowledged writes watched", verdict.changes, verdict.found, record.acknowledged.len());
+    println!(
+        "{} changes, {} of {} acknowledged writes watched",
+        verdict.changes,
+        verdict.found,
+        record.acknowledged.len()
+    );
     let errors = [tally.errors(), verdict.faults].concat();
-    assert!(errors.is_empty(), "{} errors, the first of them:\n{}", errors.len(), errors[..errors.len().min(30)].join("\n"));
+    assert!(
+        errors.is_empty(),
+        "{} errors, the first of them:\n{}",
+        errors.len(),
+        errors[..errors.len().min(30)].join("\n")
+    );
     assert!(verdict.found * 10 >= record.acknowledged.len() * 8, "too little was watched: {}", verdict.unwatched);
 }
 

@@ -165,7 +165,9 @@ impl Follower<'_> {
                 self.held.clear();
                 for line in &session.lines[..initial(session)] {
                     match line {
-                        Line::Event(Kind::Added, object) if !self.held.contains_key(&object.name) => self.arrive(object),
+                        Line::Event(Kind::Added, object) if !self.held.contains_key(&object.name) => {
+                            self.arrive(object)
+                        }
                         Line::Event(kind, object) => {
                             self.fault(format!("{kind:?} of {} among the initial events", object.name));
                         }

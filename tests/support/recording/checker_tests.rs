@@ -72,9 +72,18 @@ fn record() -> Record {
                 "drafts",
                 Some("Draft"),
                 vec![
-                    session(0, Begin::Present(false), drafts),
+                    session(0, Begin::List(10, Vec::new()), drafts),
                     session(1, Begin::Present(true), vec![Line::Bookmark(21, true), event(Added, "c", 22, "Draft")]),
                 ],
+            ),
+            watched(
+                "late",
+                None,
+                vec![session(
+                    1,
+                    Begin::Present(false),
+                    vec![event(Added, "a", 15, "Published"), event(Added, "c", 22, "Draft")],
+                )],
             ),
         ],
         acknowledged: vec![
@@ -171,6 +180,10 @@ fn one_truth_for_all() {
     broken("a went back from 15 to 14", |record| {
         record.watchers[0].sessions[3].begin = Begin::List(21, vec![shown("a", 14, "Published")]);
     });
+    broken("version 22 of c is not the same in a list", |record| {
+        let Line::Event(_, object) = &mut lines(record, 2, 0)[1] else { unreachable!("an event") };
+        object.digest = Some(0);
+    });
     broken("the list at 21 has a at 30", |record| {
         record.watchers[0].sessions[3].begin = Begin::List(21, vec![shown("a", 30, "Published")]);
     });
@@ -184,7 +197,9 @@ fn one_truth_for_all() {
 
 #[test]
 fn what_was_acknowledged_is_seen() {
-    broken("nobody saw what was acknowledged", |record| record.acknowledged.push(acknowledged(14, Some("Draft"), true)));
+    broken("nobody saw what was acknowledged", |record| {
+        record.acknowledged.push(acknowledged(14, Some("Draft"), true))
+    });
     broken("nobody saw what was acknowledged", |record| {
         record.acknowledged.push(acknowledged(14, Some("Published"), false));
     });

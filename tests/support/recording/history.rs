@@ -38,6 +38,11 @@ impl History {
                 history.add(&watcher.title, session, whole, faults);
             }
         }
+        for object in history.found.values().flatten() {
+            if history.changes.get(&object.version).is_some_and(|change| change.object != *object) {
+                faults.push(format!("version {} of {} is not the same in a list", object.version, object.name));
+            }
+        }
         history.covered.sort_unstable();
         let mut joined: Vec<(u64, u64)> = Vec::new();
         for (from, to) in std::mem::take(&mut history.covered) {
@@ -77,7 +82,8 @@ impl History {
                 _ => {}
             }
         }
-        if whole && session.lines.iter().all(|line| !matches!(line, Line::Event(_, object) if object.digest.is_none())) {
+        if whole && session.lines.iter().all(|line| !matches!(line, Line::Event(_, object) if object.digest.is_none()))
+        {
             self.covered.extend(reach(session));
         }
     }

@@ -84,12 +84,7 @@ impl Recorder {
     }
 }
 
-async fn record(
-    door: Door,
-    plan: Plan,
-    held: Arc<Mutex<BTreeMap<Arc<str>, u64>>>,
-    stop: CancellationToken,
-) -> Watched {
+async fn record(door: Door, plan: Plan, held: Arc<Mutex<BTreeMap<Arc<str>, u64>>>, stop: CancellationToken) -> Watched {
     let mut watched = Watched { title: plan.title.clone(), selection: plan.selection.clone(), sessions: Vec::new() };
     let mut from = None;
     while !stop.is_cancelled() {

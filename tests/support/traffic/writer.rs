@@ -189,7 +189,13 @@ impl Writer {
                 && run == seen
             {
                 let after = step.after.as_ref().map(Held::after);
-                self.acknowledged.push(Acknowledged { run, name: self.name(step).into(), after, by: version, exact: false });
+                self.acknowledged.push(Acknowledged {
+                    run,
+                    name: self.name(step).into(),
+                    after,
+                    by: version,
+                    exact: false,
+                });
             }
         }
         steps.len()
@@ -197,7 +203,9 @@ impl Writer {
 
     fn refspec(&self, step: &Step) -> String {
         let (path, workspace) = (&self.packages[step.package].path, &step.workspace);
-        let of = |held: &Option<Held>| held.clone().unwrap_or(Held { lifecycle: String::new(), commit: String::new(), number: 0 });
+        let of = |held: &Option<Held>| {
+            held.clone().unwrap_or(Held { lifecycle: String::new(), commit: String::new(), number: 0 })
+        };
         let (before, after) = (of(&step.before), of(&step.after));
         let (commit, number) = (&before.commit, before.number);
         match step.deed {
@@ -345,7 +353,7 @@ impl Writer {
         let (run, version, list) = loop {
             let run = self.wait_until_up();
             // What the old daemon left running may still move refs.
-            wait_for_end(&left);
+            wait_for_end(&self.place.bare, &left);
             let list = self.place.runtime.block_on(self.place.door.list(&selection));
             match list {
                 Ok((version, list)) if self.place.door.runs.up() == Some(run) => break (run, version, list),
@@ -361,9 +369,13 @@ impl Writer {
         for ((at, workspace), possible) in expected {
             let name = format!("{}.{}.{workspace}", self.place.repository, self.packages[at].path);
             let object = shown.get(&*name).copied();
-            let fits = |held: &Option<Held>| held.as_ref().map_or(object.is_none(), |held| object.is_some_and(|o| held.fits(o)));
+            let fits = |held: &Option<Held>| {
+                held.as_ref().map_or(object.is_none(), |held| object.is_some_and(|o| held.fits(o)))
+            };
             if !possible.iter().any(fits) {
-                self.place.tally.unasked("lost", format!("{name} is {object:?} in run {run}, and was to be {possible:?}"));
+                self.place
+                    .tally
+                    .unasked("lost", format!("{name} is {object:?} in run {run}, and was to be {possible:?}"));
             }
             let now = object.map(|object| Held {
                 lifecycle: object.lifecycle.to_string(),
@@ -387,17 +399,22 @@ fn is_race(told: &str) -> bool {
 fn processes(repository: &Path) -> Vec<PathBuf> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let works = |process: &PathBuf| {
-        let arguments = std::fs::read(process.join("cmdline")).unwrap_or_default();
         std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(repository))
-            || String::from_utf8_lossy(&arguments).contains(&*repository.to_string_lossy())
+            || arguments(process).contains(&*repository.to_string_lossy())
     };
-    all.filter(|process| process.join("cmdline").exists()).filter(works).collect()
+    all.filter(works).collect()
 }
 
-fn wait_for_end(processes: &[PathBuf]) {
+fn arguments(process: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(process.join("cmdline")).unwrap_or_default()).replace('\0', " ")
+}
+
+fn wait_for_end(repository: &Path, left: &[PathBuf]) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while processes.iter().any(|process| process.exists()) {
-        assert!(Instant::now() < deadline, "these do not end: {processes:?}");
+    // Asked anew: one that has ended may stand in the list of processes until somebody asks how it ended.
+    while !left.is_empty() && processes(repository).iter().any(|process| left.contains(process)) {
+        let told = || left.iter().map(|process| format!("{} {}", process.display(), arguments(process))).collect::<Vec<_>>();
+        assert!(Instant::now() < deadline, "these do not end: {:#?}", told());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
