@@ -163,11 +163,12 @@ fn what_is_selected_and_nothing_else() {
     broken("b at 12: Some(Added) was to come, and None came", |record| {
         lines(record, 1, 0).remove(1);
     });
+    // A row is no part of the history.
     broken("Added of x at 14: nobody else saw it", |record| {
-        lines(record, 1, 0)[3] = event(Kind::Added, "x", 14, "Draft");
-        record.watchers[0].sessions[1].lines[2] = event(Kind::Deleted, "b", 14, "Draft");
+        let mut row = shown("x", 14, "Draft");
+        row.digest = None;
         lines(record, 0, 1).remove(2);
-        lines(record, 1, 0).remove(1);
+        lines(record, 1, 0)[3] = Line::Event(Kind::Added, row);
     });
 }
 
@@ -203,7 +204,12 @@ fn what_was_acknowledged_is_seen() {
     broken("nobody saw what was acknowledged", |record| {
         record.acknowledged.push(acknowledged(14, Some("Published"), false));
     });
-    broken("nobody saw what was acknowledged", |record| record.acknowledged.push(acknowledged(15, None, false)));
+    broken("nobody saw what was acknowledged", |record| {
+        let mut gone = acknowledged(15, None, false);
+        record.watchers[0].sessions[0].begin = Begin::List(10, vec![shown("z", 9, "Draft")]);
+        gone.name = "z".into();
+        record.acknowledged.push(gone);
+    });
     let mut record = record();
     record.acknowledged.push(acknowledged(99, Some("Published"), true));
     let verdict = check(&record);
