@@ -5,7 +5,7 @@
 //! Never here: the checker and its own tests (see `tests/support/recording`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
@@ -17,7 +17,7 @@ use crate::recording::checker::check;
 use crate::recording::door::{Door, REVISIONS, Runs};
 use crate::recording::recorder::{Plan, Recorder, Start};
 use crate::recording::{Record, Selection};
-use crate::support::{World, run};
+use crate::support::{World, git_command, run};
 use crate::traffic::Tally;
 use crate::traffic::commits::commits;
 use crate::traffic::writer::{Place, Writer};
@@ -108,7 +108,7 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
         }));
     }
     for restart in 1..=RESTARTS {
-        until(Duration::from_secs(1200), "more writes", || {
+        until(Duration::from_secs(1200), "more writes", async || {
             done.load(Ordering::SeqCst) * (RESTARTS + 1) >= writes * restart
         })
         .await;
@@ -148,10 +148,71 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
 }
 
 /// Polls a condition.
-async fn until(limit: Duration, what: &str, mut check: impl FnMut() -> bool) {
+async fn until(limit: Duration, what: &str, mut check: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + limit;
-    while !check() {
+    while !check().await {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// How many objects the slow watchers begin with, and how large their annotation is: more together than the buffers of a
+/// connection hold.
+const FAT: (usize, usize) = (40, 240_000);
+
+/// The number in a line of `/metrics`.
+async fn watchers(door: &Door) -> usize {
+    let response = door.begin("GET", "/metrics", "*/*", None).await.expect("an answer");
+    let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().find_map(|line| line.strip_prefix("stoop_watchers ")).expect("the line");
+    line.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn watchers_that_read_nothing_are_dropped_and_slow_nobody() {
+    let world = World::with_repository();
+    let clone = world.clone("amy", "packages");
+    let packages: Vec<(String, String)> = (0..FAT.0).map(|at| (format!("p{at}"), "x".to_owned())).collect();
+    let made = commits(clone.path(), &clone.head(), &packages);
+    let specs = packages.iter().zip(&made).map(|((path, _), commit)| format!("{commit}:refs/heads/drafts/{path}/w"));
+    run(git_command(clone.path()).args(["push", "-q", "--atomic", "origin"]).args(specs)).ok();
+    let door = Door::new(config(&world, "amy").await, Arc::default());
+    let fat = json!({"metadata": {"annotations": {"note": "x".repeat(FAT.1)}}});
+    for at in 0..FAT.0 {
+        let answer = door.send("PATCH", &format!("{REVISIONS}/packages.p{at}.w"), Some(&fat)).await.expect("an answer");
+        assert_eq!(answer.0, 200);
+    }
+    let plan = |title: &str| Plan { title: title.to_owned(), ..plans().swap_remove(0) };
+    let quick = [Recorder::start(&door, plan("quick")), Recorder::start(&door, plan("quick, too"))];
+    until(Duration::from_secs(20), "the quick watchers", async || watchers(&door).await == 2).await;
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let response = door.begin("GET", &format!("{REVISIONS}?watch=true"), "application/json", None).await;
+        slow.push(response.expect("an answer").into_body());
+    }
+    assert_eq!(watchers(&door).await, 6);
+    // Every write is seen by the quick ones at once, before the slow ones are dropped and after.
+    let mut written = 0;
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while watchers(&door).await > 2 || written < 20 {
+        assert!(Instant::now() < deadline, "the slow watchers are still there");
+        written += 1;
+        let label = json!({"metadata": {"labels": {"n": written.to_string()}}});
+        let answer = door.send("PATCH", &format!("{REVISIONS}/packages.p0.w"), Some(&label)).await.expect("an answer");
+        assert_eq!(answer.0, 200);
+        let list = door.list(&Selection::default()).await.expect("a list").1;
+        until(Duration::from_secs(10), "the change", async || quick.iter().all(|quick| quick.shows(&list))).await;
+    }
+    for body in slow {
+        // The connection ends, sooner or later than what was on its way.
+        let got = tokio::time::timeout(Duration::from_secs(20), body.collect()).await.expect("an end");
+        let got = got.map_or(0, |all| all.to_bytes().len());
+        assert!(got < FAT.0 * FAT.1, "{got} bytes waited for a client that did not read");
+    }
+    let mut record = Record { last: door.list(&Selection::default()).await.expect("a list").1, ..Record::default() };
+    for quick in quick {
+        record.watchers.push(quick.stop().await);
+    }
+    assert_eq!(check(&record).faults, [""; 0]);
 }
