@@ -47,6 +47,9 @@ use crate::index::catalog::Catalog;
 /// How often watchers that may get bookmarks get one, unless the wiring says otherwise.
 pub const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
 
+/// How long a watcher's client may leave unread what is sent to it before it is dropped, unless the wiring says otherwise.
+pub const WATCH_STALL: Duration = Duration::from_secs(20);
+
 /// What the API stands on. Cheap to clone.
 pub struct ApiState<P> {
     /// What the world looks like now.
@@ -63,6 +66,8 @@ pub struct ApiState<P> {
     pub shutdown: CancellationToken,
     /// How often a watcher that may get bookmarks gets one; [`BOOKMARK_EVERY`] outside of tests.
     pub bookmark_every: Duration,
+    /// How long a watcher's client may leave unread what is sent to it; [`WATCH_STALL`] outside of tests.
+    pub watch_stall: Duration,
     /// What `/version` says.
     pub version: Arc<Version>,
 }
@@ -86,6 +91,7 @@ impl<P> Clone for ApiState<P> {
             observe: self.observe.clone(),
             shutdown: self.shutdown.clone(),
             bookmark_every: self.bookmark_every,
+            watch_stall: self.watch_stall,
             version: self.version.clone(),
         }
     }

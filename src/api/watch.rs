@@ -1,7 +1,12 @@
 //! Watches: the present objects when asked for, then every change, filtered, with bookmarks, one JSON line an event.
 //!
-//! A watcher reads the feed in small portions at its own pace, so it needs little memory and slows nobody; one that falls
-//! out of the feed's window gets an ERROR event with 410 and lists again, as with kube-apiserver.
+//! What a watch promises: every change of a selected object is one event, in the order of resource versions, none twice and
+//! none left out; a watch that resumes from a version it saw goes on right behind it; a bookmark comes after every event
+//! up to its version.
+//!
+//! A watcher reads the feed in small portions at its own pace, so it needs little memory and slows nobody. One that falls
+//! out of the feed's window gets an ERROR event with 410 and lists again, as with kube-apiserver. One whose client leaves
+//! unread what was sent to it, for [`ApiState::watch_stall`], is dropped: it would hold what it is about to send for ever.
 //! Never here: keeping events (see `index::feed`).
 
 use std::sync::Arc;
@@ -75,7 +80,7 @@ fn default_timeout() -> Duration {
     Duration::from_secs(1800 + u64::from(spread) % 1800)
 }
 
-/// The client is gone; nothing is left to do.
+/// The client is gone, or as good as gone; nothing is left to do.
 struct Gone;
 
 struct Watcher<R, P> {
@@ -217,7 +222,14 @@ impl<R: Watched, P: Packages> Watcher<R, P> {
             return Ok(());
         }
         let lines = std::mem::take(&mut self.lines);
-        self.sender.send(Bytes::from(lines)).await.map_err(|_| Gone)
+        match tokio::time::timeout(self.state.watch_stall, self.sender.send(Bytes::from(lines))).await {
+            Ok(sent) => sent.map_err(|_| Gone),
+            Err(_) => {
+                let position = self.position;
+                tracing::info!(resource = R::ID.plural, position, "a watcher is dropped: its client does not read");
+                Err(Gone)
+            }
+        }
     }
 }
 

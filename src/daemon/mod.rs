@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, ApiState, BOOKMARK_EVERY, Version};
+use crate::api::{self, ApiState, BOOKMARK_EVERY, Version, WATCH_STALL};
 use crate::commands::api::PackageCommands;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
@@ -183,6 +183,7 @@ fn api_state(
         }),
         shutdown: shutdown.clone(),
         bookmark_every: BOOKMARK_EVERY,
+        watch_stall: WATCH_STALL,
         version: Arc::new(Version { release: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() }),
     }
 }

@@ -234,6 +234,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether it has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The entry of a package's workspace.
     pub fn get(&self, package: &PackagePath, workspace: &Workspace) -> Option<&Entry> {
         self.entries.get(&EntryKey::of(package, workspace)).map(AsRef::as_ref)

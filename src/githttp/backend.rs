@@ -104,9 +104,8 @@ fn command(run: &Run<'_>) -> Command {
         .env("QUERY_STRING", call.query())
         .env("CONTENT_TYPE", call.content_type())
         .env("REMOTE_ADDR", run.remote.ip().to_string());
-    if let Some(length) = call.length {
-        command.env("CONTENT_LENGTH", length.to_string());
-    }
+    // Never CONTENT_LENGTH: with a body that ends before it, http-backend reads the end again and again, for ever. Git's
+    // protocol says by itself where it ends, and cut short it is an error.
     if call.gzip {
         command.env("HTTP_CONTENT_ENCODING", "gzip");
     }

@@ -163,6 +163,23 @@ async fn the_connection_of_a_push_may_break_without_cutting_it() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_cut_short_leaves_nothing_running() {
+    let world = World::new(Wishes::default()).await;
+    let ann = STANDARD.encode(format!("ann:{}", world.ann));
+    for service in ["receive-pack", "upload-pack"] {
+        let mut stream = TcpStream::connect(world.address).await.expect("connected");
+        let request = format!(
+            "POST /team/a.git/git-{service} HTTP/1.1\r\nhost: x\r\nauthorization: Basic {ann}\r\ncontent-type: application/x-git-{service}-request\r\ncontent-length: 1000\r\n\r\n0094"
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let idle = || tokio::time::timeout(Duration::from_millis(1), world.door.drained());
+        until("git", async || idle().await.is_err()).await;
+        drop(stream);
+        tokio::time::timeout(Duration::from_secs(20), world.door.drained()).await.expect("ended");
+    }
+}
+
+#[tokio::test]
 async fn a_fetch_is_killed_with_its_client() {
     let script = "#!/bin/sh\nsleep 600 &\necho $$ $! >\"$GIT_PROJECT_ROOT/pids\"\nwait\n";
     let world = World::new(Wishes { program: Some(script), ..Wishes::default() }).await;

@@ -1,8 +1,9 @@
 //! What was found and the ledger into package revisions with versions, and the changes against what was known before.
 //!
 //! An object that did not change keeps its versions; one that did gets new ones from the clock. After a restart the
-//! ledger's versions hold for every object that still is what the ledger last saw; what no ledger entry knows takes its
-//! commit's time, so that the same repository always gives the same answer.
+//! ledger's versions hold for every object that still is what the ledger last saw. In a repository without a ledger objects
+//! take their commit's time, so that the same repository always gives the same answer. Where there is a ledger that does not
+//! know an object, the daemon may have died after watchers saw it and before it was written: it gets a new version.
 //! Never here: reading refs (see `scan`) and telling watchers (see `catalog`).
 
 use std::collections::BTreeSet;
@@ -66,7 +67,8 @@ impl Assembler<'_> {
             if let Some(known) = known {
                 object.created = known.created;
             }
-            if versions(&mut object, found, entry, known.map(Arc::as_ref), !self.loading, self.clock) {
+            let derive = self.loading && self.ledger.is_empty();
+            if versions(&mut object, found, entry, known.map(Arc::as_ref), (!self.loading, derive), self.clock) {
                 assembly.unrecorded.insert(id.clone());
             }
             let object = Arc::new(object);
@@ -158,13 +160,14 @@ fn compose(key: &Arc<RepositoryKey>, found: &Found, entry: Option<&Entry>) -> Op
     })
 }
 
-/// Gives a new or changed object its versions; says whether they came from the clock.
+/// Gives a new or changed object its versions, from the ledger unless the daemon is `running`, and from its commit where one
+/// may `derive` them; says whether they came from the clock.
 fn versions(
     object: &mut PackageRevision,
     found: &Found,
     entry: Option<&Entry>,
     known: Option<&PackageRevision>,
-    running: bool,
+    (running, derive): (bool, bool),
     clock: &Clock,
 ) -> bool {
     let recorded = entry.and_then(|entry| entry.versions.as_ref());
@@ -174,7 +177,7 @@ fn versions(
             object.resource_version = recorded.resource_version;
             false
         }
-        None if !running && derived <= clock.start() => {
+        None if derive && derived <= clock.start() => {
             object.resource_version = derived;
             false
         }
@@ -302,5 +305,11 @@ mod tests {
         let moved = run(&revisions('c', 'b'), &ledger, true, &mut objects, &clock);
         assert!(only(&objects).resource_version > clock.start());
         assert_eq!((only(&objects).content_version, moved.unrecorded.len()), (55, 1));
+        // The daemon died before the ledger had it, and after watchers had seen it: it must not go back.
+        let mut others = Ledger::default();
+        others.insert(Entry::new(PackagePath::parse("other").expect("valid"), object.workspace.clone()));
+        let mut objects = Objects::new();
+        let unknown = run(&revisions('a', 'b'), &others, true, &mut objects, &clock);
+        assert!(only(&objects).resource_version > clock.start() && unknown.unrecorded.len() == 1);
     }
 }

@@ -25,11 +25,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+mod stall;
 mod tls;
 
 #[cfg(test)]
 mod tests;
 
+use stall::Stalling;
 pub use tls::{needs_tls, tls_config};
 
 /// The verified certificate (DER) of a request's client; `None` for a client that showed none, and without TLS.
@@ -49,6 +51,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Requests at one time in an HTTP/2 connection.
     pub streams: u32,
+    /// Time that a peer may leave unread what is sent to it.
+    pub stall: Duration,
     /// Time that running requests have to finish when the listener ends.
     pub drain: Duration,
 }
@@ -61,6 +65,7 @@ impl Default for Limits {
             head: Duration::from_secs(60),
             head_bytes: 64 * 1024,
             streams: 256,
+            stall: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
@@ -145,6 +150,7 @@ async fn connection(
     cancel: CancellationToken,
 ) {
     keep_alive(&stream);
+    let stream = Stalling::new(stream, limits.stall);
     let Some(tls) = tls else {
         return http(stream, remote, PeerCertificate(None), false, limits, router, cancel).await;
     };

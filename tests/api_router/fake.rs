@@ -188,6 +188,7 @@ impl World {
             observe: Arc::new(|_| {}),
             shutdown: shutdown.clone(),
             bookmark_every: std::time::Duration::from_millis(50),
+            watch_stall: std::time::Duration::from_secs(2),
             version: Arc::new(Version { release: "0.1.0".to_owned(), commit: "abc".to_owned() }),
         };
         let router = router(state).layer(axum::middleware::from_fn(authenticate));

@@ -211,3 +211,33 @@ async fn a_watcher_that_falls_too_far_behind_is_told_to_list_again() {
     }
     assert_eq!((&last["type"], &last["object"]["reason"]), (&json!("ERROR"), &json!("Expired")));
 }
+
+#[tokio::test]
+async fn a_watcher_that_reads_nothing_is_dropped_and_the_others_go_on() {
+    let world = World::new();
+    let mut slow = Lines::open(&world, &format!("{EDGE}?watch=1"), "*/*").await;
+    let mut quick =
+        Lines::open(&world, &format!("{EDGE}?watch=1&fieldSelector=metadata.name%3Dsites.fast.w"), "*/*").await;
+    assert_eq!(slow.seen().await, seen("ADDED", "sites.berlin.v1"));
+    let changes = 2_000;
+    for _ in 0..changes {
+        world.put(package_revision("edge", "sites", "fast", "w", Lifecycle::Draft, 0, 0));
+    }
+    for _ in 0..changes {
+        quick.next().await.expect("an event");
+    }
+    let watchers = || world.catalog.watchers();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while watchers() > 1 {
+        assert!(tokio::time::Instant::now() < deadline, "the slow watcher is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What was on its way comes, and then the end: the client goes on from what it saw last.
+    let mut late = 0;
+    while slow.next().await.is_some() {
+        late += 1;
+    }
+    assert!(late < changes, "{late} events waited for a client that did not read");
+    world.put(package_revision("edge", "sites", "fast", "w", Lifecycle::Proposed, 0, 0));
+    quick.next().await.expect("the others go on");
+}

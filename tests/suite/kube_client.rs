@@ -10,7 +10,7 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams, Watch
 use kube::runtime::watcher;
 use serde_json::json;
 
-use crate::client::{REVISIONS, client, get, revisions, send};
+use crate::client::{REVISIONS, client, free_port, get, revisions, send};
 use crate::packages::Shelf;
 
 fn version(object: &DynamicObject) -> u64 {
@@ -110,11 +110,6 @@ async fn a_watcher_follows_pushes_and_survives_a_restart_in_both_of_its_ways() {
         }
         assert_eq!(listed, [("packages.db.w1".to_owned(), before)], "versions survive a restart");
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,13 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+#[path = "../support/recording/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the soak uses the rest of it")]
+mod recording;
+#[path = "../support/traffic/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the soak uses the rest of it")]
+mod traffic;
+
 mod access;
 mod client;
 mod concurrent;
@@ -30,3 +37,4 @@ mod review;
 mod steps;
 mod thin_path;
 mod untouched;
+mod watching;
