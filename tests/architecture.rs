@@ -12,7 +12,7 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
     ("commands", &["domain", "git", "index", "krm", "telemetry"]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         &["api", "commands", "config", "domain", "git", "githttp", "hooks", "identity", "index", "listen", "telemetry"],
     ),
     ("demo", &["identity"]),
+    ("doctor", &["config", "domain", "git", "hooks", "identity", "index"]),
     ("domain", &["krm"]),
     ("git", &["domain"]),
     ("githttp", &["config", "domain", "identity", "listen"]),
@@ -31,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("krm", &[]),
     ("lib", &[]),
     ("listen", &["identity"]),
-    ("main", &["cli", "config", "daemon", "demo", "telemetry"]),
+    ("main", &["cli", "config", "daemon", "demo", "doctor", "telemetry"]),
     ("telemetry", &["domain"]),
 ];
 

@@ -79,6 +79,61 @@ impl Cache {
     }
 }
 
+/// What a look at a cache that nobody has open found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// There is none.
+    Missing,
+    /// A copy of it opens.
+    Opens,
+    /// A copy of it does not open.
+    Damaged,
+    /// It is larger than would be copied, in bytes.
+    Large(u64),
+    /// It cannot be read.
+    Unreadable(String),
+    /// A daemon has it open, so it was left alone.
+    InUse,
+}
+
+/// Looks whether the cache in `dir` would open. Opening writes, so it is tried on a copy.
+pub fn probe(dir: &Path) -> Probe {
+    const LARGEST: u64 = 256 << 20;
+    let place = dir.join(FORMAT);
+    match place.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Probe::Missing,
+        Err(error) => return Probe::Unreadable(error.to_string()),
+    }
+    let copied = || -> std::io::Result<Result<tempfile::TempDir, u64>> {
+        let copy = tempfile::tempdir()?;
+        let (mut size, mut open) = (0, vec![std::path::PathBuf::new()]);
+        while let Some(below) = open.pop() {
+            std::fs::create_dir_all(copy.path().join(&below))?;
+            for entry in std::fs::read_dir(place.join(&below))? {
+                let entry = entry?;
+                let (name, metadata) = (below.join(entry.file_name()), entry.metadata()?);
+                if metadata.is_dir() {
+                    open.push(name);
+                } else if metadata.is_file() {
+                    size += metadata.len();
+                    if size > LARGEST {
+                        return Ok(Err(size));
+                    }
+                    std::fs::copy(entry.path(), copy.path().join(name))?;
+                }
+            }
+        }
+        Ok(Ok(copy))
+    };
+    match copied() {
+        Err(error) => Probe::Unreadable(error.to_string()),
+        Ok(Err(size)) => Probe::Large(size),
+        Ok(Ok(copy)) if open_guarded(copy.path()).is_some() => Probe::Opens,
+        Ok(Ok(_)) => Probe::Damaged,
+    }
+}
+
 fn checksum(payload: &[u8]) -> [u8; 8] {
     let mut sum = [0; 8];
     sum.copy_from_slice(&Sha256::digest(payload)[..8]);
@@ -107,7 +162,9 @@ mod tests {
         cache.put("a", &vec![1, 2, 3]);
         cache.flush();
         drop(cache);
+        assert_eq!(probe(dir.path()), Probe::Opens);
         assert_eq!(Cache::open(dir.path()).get("a"), Some(vec![1, 2, 3]));
+        assert_eq!(probe(&dir.path().join("nowhere")), Probe::Missing);
     }
 
     #[test]
@@ -123,6 +180,7 @@ mod tests {
         let length = std::fs::metadata(&db).expect("sled's file").len() as usize;
         let noise: Vec<u8> = (0..length).map(|i| (i * 7919 % 251) as u8).collect();
         std::fs::write(&db, noise).expect("overwritten");
+        assert_eq!(probe(dir.path()), Probe::Damaged);
         let cache = Cache::open(dir.path());
         cache.put("b", &7);
         assert_eq!(cache.get("b"), Some(7));
