@@ -23,6 +23,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::git::{Mode, Reader};
 use crate::index::clock;
 use crate::index::guarded::{View, Writer};
+use crate::telemetry::Door;
 
 /// A file of more bytes than this is not served through the API.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -97,6 +98,7 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
         ));
     }
     if repository.leases().holds(&object.package, None) {
+        repository.metrics.lease_wait(Door::Api);
         let place = format!("{}/{}", object.repository.namespace, object.name);
         return Err(Refusal::new(
             Code::Busy,

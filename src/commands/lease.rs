@@ -66,6 +66,11 @@ impl Lease {
         }
     }
 
+    /// How long ago it was given.
+    fn age(&self, now: Instant) -> Duration {
+        (now + LEASE_TIME).saturating_duration_since(self.until)
+    }
+
     /// Whether it waits for a push that is over: its process is gone, or, where no process is known, its time is up.
     pub fn is_over(&self, now: Instant) -> bool {
         self.process.map_or(now >= self.until, ProcessId::is_gone)
@@ -78,6 +83,8 @@ pub struct Leases {
     leases: Vec<Lease>,
     /// Pushes that hold both refs for proc-receive and others: by process, with the end of their time.
     mixed: Vec<(ProcessId, Instant)>,
+    /// How long the leases lasted that ended since somebody asked.
+    lasted: Vec<Duration>,
 }
 
 impl Leases {
@@ -126,10 +133,20 @@ impl Leases {
                     Purpose::Change(..) | Purpose::Part(_) => Vec::new(),
                 });
                 taken.push(lease.purpose.clone());
+                self.lasted.push(lease.age(now));
             }
         }
-        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
+        self.leases.retain(|lease| {
+            let kept = lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now);
+            self.lasted.extend((!kept).then(|| lease.age(now)));
+            kept
+        });
         taken
+    }
+
+    /// How long the leases lasted that ended since this was asked last.
+    pub fn take_lasted(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.lasted)
     }
 
     /// Adds the leases of a push.

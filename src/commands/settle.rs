@@ -4,6 +4,9 @@
 //! However often and from wherever it is called, the outcome is the same.
 //! Never here: new decisions.
 
+use std::time::Instant;
+
+use super::completed;
 use super::decide::{Decision, Scene, decide};
 use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
@@ -20,6 +23,7 @@ use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
 use crate::git::{GitError, Reader};
 use crate::index::guarded::{View, Writer};
+use crate::telemetry::RescanFinding;
 
 /// What a settlement found to do.
 #[derive(Debug, Default)]
@@ -39,13 +43,17 @@ pub fn settle(repository: &ManagedRepository) -> Result<bool, GitError> {
 /// The same for a caller who is the writer already.
 pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<bool, GitError> {
     let guarded = &repository.guarded;
+    let begun = Instant::now();
     let mut view = guarded.refresh()?;
+    repository.metrics.refreshed(begun.elapsed());
+    repository.count_found(&view);
     let reader = guarded.store().reader();
     if pushed_verdict_refs(repository, writer, &view)? {
         view = guarded.refresh()?;
     }
     let mut work = Work::default();
     let moved = moved_leases(repository, &view, &mut work);
+    repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     for (decision, deed) in &moved {
         let change = &decision.change;
         let entry = view.ledger.entry(&change.package, &change.workspace);
@@ -93,11 +101,7 @@ fn apply(repository: &ManagedRepository, writer: &Writer<'_>, mut work: Work) {
     let author = work.deeds.first().map_or_else(orchestrator, |(_, deed, _, _)| person(&deed.by));
     let mut draft = Draft::default();
     for (action, deed, entry, number) in work.deeds {
-        tracing::info!(
-            repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
-            action = action.as_str(), by = %deed.by, commit = %deed.commit, "transition complete"
-        );
-        repository.metrics.transition(action.as_str());
+        completed::tell(repository, (&entry.package, &entry.workspace), action, number, &deed);
         draft.entry(&view, &entry.package, &entry.workspace).record(action, deed, number);
     }
     for entry in work.dropped {
@@ -129,6 +133,7 @@ fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) ->
 /// Fills in what to tell the pushers, now that the view shows the outcome.
 fn finish_leases(repository: &ManagedRepository) {
     let Ok(view) = repository.guarded.refresh() else { return };
+    repository.leave(&view.snapshot);
     for lease in repository.leases().iter_mut() {
         if let (LeaseStage::Done(lines), Purpose::Change(decision, _)) = (&mut lease.stage, &lease.purpose) {
             let id = (decision.change.package.clone(), decision.change.workspace.clone());
@@ -156,10 +161,14 @@ fn left_intents(
         }
         match complete(&entry.package, &entry.workspace, intent, &see(view, reader, entry, intent)?) {
             Completion::Finish(edits) => {
+                repository.metrics.found(RescanFinding::Unfinished);
                 work.edits.extend(edits);
                 work.deeds.push((intent.action, intent.deed.clone(), entry.clone(), intent.revision));
             }
-            Completion::NotBegun => work.dropped.push(entry.clone()),
+            Completion::NotBegun => {
+                repository.metrics.found(RescanFinding::Abandoned);
+                work.dropped.push(entry.clone());
+            }
         }
     }
     Ok(())
@@ -216,6 +225,7 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         let view = guarded.refresh()?;
         let intent = view.ledger.get(&package, &workspace).and_then(|entry| entry.intent.clone());
         let Some(intent) = intent.filter(|intent| intent.action == action && intent.deed.commit == value.target) else {
+            repository.metrics.found(RescanFinding::Leftover);
             tracing::warn!(name = %value.name, "a leftover ref that no decision stands behind is removed");
             remove(repository, &removal);
             continue;

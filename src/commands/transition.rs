@@ -3,6 +3,7 @@
 //! The sequence is always: objects, the ledger's intents, the refs in one transaction, the ledger's deeds. Each prefix of
 //! it is completed or undone by `settle`. Never here: deciding, and pushes that git itself carries out.
 
+use super::completed;
 use super::decide::{Decision, failed};
 use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
@@ -188,10 +189,11 @@ pub fn carry_out(
     if let Ok(view) = guarded.refresh() {
         for (decision, deed) in decided {
             let entry = deeds.entry(&view, &decision.change.package, &decision.change.workspace);
-            entry.record(decision.change.action, deed.clone(), decision.number);
-            repository.metrics.transition(decision.change.action.as_str());
+            let change = &decision.change;
+            entry.record(change.action, deed.clone(), decision.number);
+            completed::tell(repository, (&change.package, &change.workspace), change.action, decision.number, deed);
         }
-        tracing::info!(repository = %guarded.key().name, transition = %message, "transition complete");
+        repository.leave(&view.snapshot);
     }
     conclude(guarded, writer, deeds, &message, author);
     Ok(())

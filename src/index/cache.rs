@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ const FORMAT: &str = "1";
 #[derive(Debug)]
 pub struct Cache {
     db: Option<sled::Db>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Cache {
@@ -36,16 +39,28 @@ impl Cache {
         if db.is_none() {
             tracing::warn!(path = %place.display(), "working without a cache");
         }
-        Self { db }
+        Self { db, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// A cache that keeps nothing.
     pub fn none() -> Self {
-        Self { db: None }
+        Self { db: None, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// A stored value; `None` when there is none or it is damaged.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let found = self.find(key);
+        let counted = if found.is_some() { &self.hits } else { &self.misses };
+        counted.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// How often a value was found, and how often it had to be read from Git instead, since the cache was opened.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    fn find<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let db = self.db.as_ref()?;
         let stored = catch_unwind(AssertUnwindSafe(|| db.get(key))).ok()?.ok()??;
         let (sum, payload) = stored.split_at_checked(8)?;
@@ -163,8 +178,13 @@ mod tests {
         cache.flush();
         drop(cache);
         assert_eq!(probe(dir.path()), Probe::Opens);
-        assert_eq!(Cache::open(dir.path()).get("a"), Some(vec![1, 2, 3]));
+        let cache = Cache::open(dir.path());
+        assert_eq!((cache.get("a"), cache.get::<u8>("b")), (Some(vec![1, 2, 3]), None));
+        assert_eq!(cache.hits_and_misses(), (1, 1));
+        drop(cache);
         assert_eq!(probe(&dir.path().join("nowhere")), Probe::Missing);
+        std::fs::write(dir.path().join(FORMAT).join("conf"), "soup").expect("overwritten");
+        assert_eq!(probe(dir.path()), Probe::Damaged);
     }
 
     #[test]
@@ -180,7 +200,6 @@ mod tests {
         let length = std::fs::metadata(&db).expect("sled's file").len() as usize;
         let noise: Vec<u8> = (0..length).map(|i| (i * 7919 % 251) as u8).collect();
         std::fs::write(&db, noise).expect("overwritten");
-        assert_eq!(probe(dir.path()), Probe::Damaged);
         let cache = Cache::open(dir.path());
         cache.put("b", &7);
         assert_eq!(cache.get("b"), Some(7));

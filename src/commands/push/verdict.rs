@@ -27,6 +27,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::git::Reader;
 use crate::index::clock;
 use crate::index::guarded::View;
+use crate::telemetry::Door;
 
 /// A push, as its hooks tell of it.
 #[derive(Debug, Clone)]
@@ -297,6 +298,7 @@ fn judge(
             Meaning::Change(change) => {
                 let actor = push.actor.as_ref().map_err(Clone::clone)?;
                 if repository.leases().holds(&change.package, push.process) {
+                    repository.metrics.lease_wait(Door::Git);
                     return Err(explain::busy(&change.package, &change.workspace));
                 }
                 match company(at, &change, &changes) {
