@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(cache.hits_and_misses(), (1, 1));
         drop(cache);
         assert_eq!(probe(&dir.path().join("nowhere")), Probe::Missing);
-        std::fs::write(dir.path().join(FORMAT).join("conf"), "soup").expect("overwritten");
+        std::fs::write(dir.path().join(FORMAT).join("conf"), "soup and nothing else").expect("overwritten");
         assert_eq!(probe(dir.path()), Probe::Damaged);
     }
 

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::labels::{Door, Known, PushVerdict, RescanFinding};
 use crate::domain::refusal::Code;
 
 /// The content type of `Metrics::encode`.
@@ -20,93 +21,6 @@ pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.
 
 /// The upper ends of the buckets of every histogram, in seconds: from a hook's answer to a lease that timed out.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
-
-/// Which door something came through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    /// A push.
-    Git,
-    /// The Kubernetes API.
-    Api,
-}
-
-impl Door {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Git => "git",
-            Self::Api => "api",
-        }
-    }
-}
-
-/// How a push ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PushVerdict {
-    /// Every ref was let through.
-    Allowed,
-    /// At least one ref was refused, and so the push.
-    Refused,
-    /// Stoop itself failed, so the push was refused.
-    Failed,
-}
-
-impl PushVerdict {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// What a rescan came upon that no hook and no API write had told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RescanFinding {
-    /// A managed ref that moved behind the doors.
-    Ref,
-    /// A transition that was begun, and that the rescan completed.
-    Unfinished,
-    /// A transition that was begun and whose refs never moved, so it was dropped.
-    Abandoned,
-    /// A leftover ref under `refs/approve` or `refs/reject`.
-    Leftover,
-    /// Hooks that somebody took away or changed, put back.
-    Hooks,
-    /// A repository that could not be read.
-    Unreadable,
-}
-
-impl RescanFinding {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ref => "ref",
-            Self::Unfinished => "unfinished",
-            Self::Abandoned => "abandoned",
-            Self::Leftover => "leftover",
-            Self::Hooks => "hooks",
-            Self::Unreadable => "unreadable",
-        }
-    }
-}
-
-/// How the daemon came to know that refs may have moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// A hook said so.
-    Hook,
-    /// A file changed.
-    File,
-}
-
-impl Known {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Hook => "hook",
-            Self::File => "file",
-        }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfVerdict {

@@ -2,8 +2,10 @@
 //!
 //! Never here: serving `/metrics`, names of users or packages in labels, secrets anywhere.
 
+mod labels;
 mod logs;
 mod metrics;
 
+pub use labels::{Door, Known, PushVerdict, RescanFinding};
 pub use logs::{LogError, LogFormat, init_logging};
-pub use metrics::{Door, Known, METRICS_CONTENT_TYPE, Metrics, PushVerdict, RescanFinding};
+pub use metrics::{METRICS_CONTENT_TYPE, Metrics};
