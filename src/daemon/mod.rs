@@ -265,7 +265,9 @@ async fn tend(
         metrics.hints_waiting.set(i64::try_from(hints.len()).unwrap_or(i64::MAX));
         let (warden, watcher, metrics, told) = (warden.clone(), watcher.clone(), metrics.clone(), Instant::now());
         let work = move || match hint {
-            Some(WatchEvent::Repository(path)) if warden.settle(&path) => metrics.index_lag(Known::File, told.elapsed()),
+            Some(WatchEvent::Repository(path)) if warden.settle(&path) => {
+                metrics.index_lag(Known::File, told.elapsed())
+            }
             Some(WatchEvent::Repository(_)) => warden.sweep(&watcher),
             Some(WatchEvent::Root(_)) | None => warden.sweep(&watcher),
         };

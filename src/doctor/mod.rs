@@ -58,7 +58,9 @@ pub fn examine(options: &Options) -> Report {
     let state = state::look(&options.root, &options.state);
     findings.extend(state::judge(&state));
     let running = state.runs();
-    findings.extend(certificates::judge(&certificates::look(&options.state, running)));
+    if state.is_open_to_us() {
+        findings.extend(certificates::judge(&certificates::look(&options.state, running)));
+    }
 
     let places = places(options, &config);
     findings.extend(configuration::judge_paths(&config, places.iter().map(|place| place.name.as_str())));
@@ -78,12 +80,13 @@ pub fn examine(options: &Options) -> Report {
 }
 
 fn examine_repository(place: &Place, config: &Config, socket: &Path, git: bool, running: bool) -> Vec<Finding> {
-    let settings = if git { settings::look(place) } else { Err("git cannot be run".to_owned()) };
-    let hooks = hooks::look(place, config, socket, settings.as_deref().unwrap_or_default());
+    let settings = git.then(|| settings::look(place));
+    let known = settings.as_ref().and_then(|settings| settings.as_deref().ok()).unwrap_or_default();
+    let hooks = hooks::look(place, config, socket, known);
     let ours = hooks.as_ref().is_ok_and(hooks::Facts::proc_receive_is_ours);
     let mut findings = hooks::judge(&hooks, running);
     if place.managed {
-        findings.extend(settings::judge(&settings, ours));
+        findings.extend(settings.iter().flat_map(|settings| settings::judge(settings, ours)));
         findings.extend(permissions::judge(&permissions::look(&place.path)));
         findings.extend(records::judge(&records::look(&place.path), running));
     }

@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn old_and_missing_programs_are_told() {
         let backend = |runs| Ok((PathBuf::from("/usr/lib/git-core"), runs));
-        let grid: [(Result<Vec<u32>, String>, bool, &[Level]); 6] = [
+        type Version = Result<Vec<u32>, String>;
+        let grid: [(Version, bool, &[Level]); 6] = [
             (Ok(vec![2, 39, 5]), true, &[Good, Good]),
             (Ok(vec![2, 36]), true, &[Good, Good]),
             (Ok(vec![2, 35, 9]), true, &[Fail, Good]),

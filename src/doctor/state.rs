@@ -64,6 +64,11 @@ impl Facts {
     pub(super) fn runs(&self) -> bool {
         self.locked == Some(true) || self.answers.is_ok()
     }
+
+    /// Whether what lies in the state directory can be looked at: there is one, and it is this user's, or this is root.
+    pub(super) fn is_open_to_us(&self) -> bool {
+        self.directory.is_ok_and(|held| self.me == 0 || self.me == held.owner)
+    }
 }
 
 /// Reads what the daemon wrote when it was ready.
@@ -170,7 +175,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         Ok(held) => held,
     };
     findings.push(judge_directory(facts, held));
-    if facts.me != 0 && facts.me != held.owner {
+    if !facts.is_open_to_us() {
         // What lies in it belongs to its owner alone; nothing could be read.
         return findings;
     }
@@ -191,7 +196,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn judge_directory(facts: &Facts, held: Held) -> Finding {
     let state = facts.state.display();
-    if facts.me != 0 && facts.me != held.owner {
+    if !facts.is_open_to_us() {
         let text = format!("{state} belongs to user id {}, and this is user id {}", held.owner, facts.me);
         return Finding::fail("state", text, "run stoop doctor as the daemon's user");
     }
