@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod git;
 pub mod githttp;

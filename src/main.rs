@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use stoop::cli;
 use stoop::config::Config;
-use stoop::daemon::{self, Options, default_state};
+use stoop::daemon::{self, DEPTH, Options, default_state};
 use stoop::demo;
+use stoop::doctor::{self, Level};
 use stoop::telemetry::{LogFormat, init_logging};
 
 /// The package lifecycle of Kubernetes configuration, enforced at the door of the Git server.
@@ -43,6 +44,24 @@ enum Command {
     Config(ConfigCommand),
     /// Print a kubeconfig for a user
     Kubeconfig(Kubeconfig),
+    /// Check everything Stoop stands on, and say what to do; changes nothing, fails if a check does
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Args)]
+struct Doctor {
+    /// The directory below which the repositories are
+    #[arg(long)]
+    root: PathBuf,
+    /// The daemon's state directory [default: ROOT/.stoop]
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// The daemon's configuration file
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -142,7 +161,7 @@ struct Kubeconfig {
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("stoop: {error:#}");
             ExitCode::FAILURE
@@ -150,8 +169,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Doctor(Doctor { root, state, config, json }) => {
+            let state = state.unwrap_or_else(|| default_state(&root));
+            let report = doctor::examine(&doctor::Options { root, state, config, depth: DEPTH });
+            print(if json { report.json() } else { report.text() })?;
+            return Ok(if report.count(Level::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Demo { exit } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(demo::run(exit))
@@ -179,7 +204,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             let config = config.map(|file| Config::load(Some(&file))).transpose()?;
             print(cli::kubeconfig(&state, config.as_ref(), server.as_deref(), &user)?)
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(text: String) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
     ("commands", &["domain", "git", "index", "krm", "process", "telemetry"]),
@@ -20,11 +20,22 @@ const ARROWS: [(&str, &[&str]); 18] = [
     (
         "daemon",
         &[
-            "api", "commands", "config", "domain", "git", "githttp", "hooks", "identity", "index", "listen", "process",
+            "api",
+            "commands",
+            "config",
+            "domain",
+            "git",
+            "githttp",
+            "hooks",
+            "identity",
+            "index",
+            "listen",
+            "process",
             "telemetry",
         ],
     ),
     ("demo", &["identity"]),
+    ("doctor", &["config", "domain", "git", "hooks", "identity", "index"]),
     ("domain", &["krm"]),
     ("git", &["domain", "process"]),
     ("githttp", &["config", "domain", "identity", "listen"]),
@@ -34,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("krm", &[]),
     ("lib", &[]),
     ("listen", &["identity"]),
-    ("main", &["cli", "config", "daemon", "demo", "telemetry"]),
+    ("main", &["cli", "config", "daemon", "demo", "doctor", "telemetry"]),
     ("process", &[]),
     ("telemetry", &["domain"]),
 ];
@@ -42,7 +53,8 @@ const ARROWS: [(&str, &[&str]); 18] = [
 /// Modules that know nothing of the world outside: no runtime, no disk, no network, no clock, no environment.
 const PURE: [&str; 2] = ["domain", "krm"];
 /// What a pure module may use besides `core` and the harmless parts of `std`.
-const PURE_CRATES: [&str; 9] = ["jiff", "rpds", "serde", "serde_json", "serde_yaml", "sha2", "thiserror", "uuid", "std"];
+const PURE_CRATES: [&str; 9] =
+    ["jiff", "rpds", "serde", "serde_json", "serde_yaml", "sha2", "thiserror", "uuid", "std"];
 /// The parts of `std` that reach the world outside.
 const IMPURE_STD: [&str; 9] = [
     "std::env",

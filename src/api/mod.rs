@@ -41,6 +41,7 @@ pub use limits::Observation;
 pub use requester::Requester;
 pub use routes::router;
 pub(crate) use status::ApiError;
+pub use status::Refused;
 
 use crate::index::catalog::Catalog;
 

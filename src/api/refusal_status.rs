@@ -9,7 +9,7 @@ use crate::domain::refusal::{Code, Refusal};
 /// The Status for a refusal of a request on one object.
 pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
     let text = refusal.to_string();
-    match refusal.code {
+    let error = match refusal.code {
         Code::NoIdentity => ApiError::unauthorized(),
         Code::NotAllowed | Code::Immutable | Code::Referenced => ApiError::forbidden(id, name, &text),
         Code::NotFound => ApiError::not_found(id, name),
@@ -29,7 +29,8 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
         | Code::BadContent
         | Code::BranchGuarded
         | Code::Mixed => ApiError::invalid(id, name, vec![cause("", text)]),
-    }
+    };
+    error.of(refusal.code)
 }
 
 fn cause(field: &str, message: String) -> Cause {

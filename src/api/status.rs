@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::resource::Id;
+use crate::domain::refusal::Code;
 
 /// One cause inside a Status: which field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,6 +74,18 @@ struct Body {
     reason: &'static str,
     message: String,
     details: Option<Details>,
+    refusal: Option<Code>,
+}
+
+/// What an error answer was about, left on the response for the log and the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The refusal's code, where the commands refused.
+    pub code: Option<Code>,
+    /// The reason of the Status, for example `NotFound`.
+    pub reason: &'static str,
+    /// The sentence that the client reads.
+    pub message: String,
 }
 
 #[derive(Serialize)]
@@ -91,7 +104,13 @@ struct Status<'a> {
 
 impl ApiError {
     fn new(code: StatusCode, reason: &'static str, message: String, details: Option<Details>) -> Self {
-        Self(Box::new(Body { code, reason, message, details }))
+        Self(Box::new(Body { code, reason, message, details, refusal: None }))
+    }
+
+    /// The same error, made of a refusal with this code.
+    pub(crate) fn of(mut self, code: Code) -> Self {
+        self.0.refusal = Some(code);
+        self
     }
 
     fn about(id: &Id, name: &str) -> Details {
@@ -274,6 +293,8 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.0.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0) {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        let Body { reason, message, refusal, .. } = *self.0;
+        response.extensions_mut().insert(Refused { code: refusal, reason, message });
         response
     }
 }

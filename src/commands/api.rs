@@ -23,6 +23,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::git::{Mode, Reader};
 use crate::index::clock;
 use crate::index::guarded::{View, Writer};
+use crate::telemetry::Door;
 
 /// A file of more bytes than this is not served through the API.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -109,6 +110,7 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
         ));
     }
     if repository.leases().holds(&object.package, None) {
+        repository.metrics.lease_wait(Door::Api);
         let place = format!("{}/{}", object.repository.namespace, object.name);
         return Err(Refusal::new(
             Code::Busy,
@@ -155,7 +157,8 @@ impl Desk<'_> {
         let mut draft = Draft::default();
         draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
         let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
-        append(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name)).map_err(transition::not_moved)
+        append(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name))
+            .map_err(transition::not_moved)
     }
 
     fn now(&self) -> Result<Arc<PackageRevision>, Refusal> {
@@ -170,7 +173,8 @@ impl Packages for PackageCommands {
         let limits = self.limits;
         let (namespace, name) = (update.namespace.clone(), update.name.clone());
         let place = (namespace.clone(), name.clone());
-        let done = self.at(namespace, name, move |repository, name| run_update(repository, name, update, &limits)).await;
+        let done =
+            self.at(namespace, name, move |repository, name| run_update(repository, name, update, &limits)).await;
         self.settle_after(&place.0, &place.1);
         done
     }
@@ -179,7 +183,8 @@ impl Packages for PackageCommands {
         let limits = self.limits;
         let (namespace, name) = (wanted.namespace.clone(), wanted.name.clone());
         let place = (namespace.clone(), name.clone());
-        let done = self.at(namespace, name, move |repository, name| run_removal(repository, name, &wanted, &limits)).await;
+        let done =
+            self.at(namespace, name, move |repository, name| run_removal(repository, name, &wanted, &limits)).await;
         self.settle_after(&place.0, &place.1);
         done
     }

@@ -7,11 +7,11 @@
 use std::time::{Duration, Instant};
 
 use super::decide::Decision;
-use crate::process::ProcessId;
 use crate::domain::ledger::Deed;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::RefName;
+use crate::process::ProcessId;
 
 /// How long a push may take from the verdict to the ref update when nobody can tell whether its process lives.
 pub const LEASE_TIME: Duration = Duration::from_secs(60);
@@ -68,6 +68,11 @@ impl Lease {
         }
     }
 
+    /// How long ago it was given.
+    fn age(&self, now: Instant) -> Duration {
+        (now + LEASE_TIME).saturating_duration_since(self.until)
+    }
+
     /// Whether it waits for a push that is over: its process is gone, or, where no process is known, its time is up.
     pub fn is_over(&self, now: Instant) -> bool {
         self.process.map_or(now >= self.until, ProcessId::is_gone)
@@ -80,6 +85,8 @@ pub struct Leases {
     leases: Vec<Lease>,
     /// Pushes that hold both refs for proc-receive and others: by process, with the end of their time.
     mixed: Vec<(ProcessId, Instant)>,
+    /// How long the leases lasted that ended since somebody asked.
+    lasted: Vec<Duration>,
 }
 
 impl Leases {
@@ -122,14 +129,29 @@ impl Leases {
             .collect();
         for (lease, _) in self.leases.iter_mut().zip(whole).filter(|(_, whole)| *whole) {
             lease.stage = LeaseStage::Moved;
+            self.lasted.push(lease.age(now));
         }
-        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
+        self.leases.retain(|lease| {
+            let kept = lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now);
+            self.lasted.extend((!kept).then(|| lease.age(now)));
+            kept
+        });
+    }
+
+    /// Whether a push's refs for this package have moved and the rest is being done.
+    pub fn completes(&self, package: &PackagePath) -> bool {
+        self.leases.iter().any(|lease| lease.stage == LeaseStage::Moved && lease.package() == Some(package))
     }
 
     /// Whether every update that a push was allowed has its outcome.
     pub fn is_told(&self, process: Option<ProcessId>, names: &[RefName]) -> bool {
         let of_push = |lease: &&Lease| names.contains(&lease.name) && (lease.process == process || process.is_none());
         self.leases.iter().filter(of_push).all(|lease| matches!(lease.stage, LeaseStage::Done(_)))
+    }
+
+    /// How long the leases lasted that ended since this was asked last.
+    pub fn take_lasted(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.lasted)
     }
 
     /// Adds the leases of a push.

@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod collect;
+mod completed;
 pub mod decide;
 pub mod explain;
 pub mod lease;

@@ -6,8 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::lease::Leases;
-use crate::index::guarded::Guarded;
-use crate::telemetry::Metrics;
+use crate::domain::refs::{RefKind, classify};
+use crate::git::RefSnapshot;
+use crate::index::assemble::of_package;
+use crate::index::guarded::{Guarded, View};
+use crate::telemetry::{Metrics, RescanFinding};
 
 /// A repository that changes are made to.
 #[derive(Debug)]
@@ -20,12 +23,21 @@ pub struct ManagedRepository {
     pub metrics: Arc<Metrics>,
     leases: Mutex<Leases>,
     told: Condvar,
+    /// The refs as the last settlement or transition left them.
+    settled: Mutex<Option<RefSnapshot>>,
 }
 
 impl ManagedRepository {
     /// Wraps a guarded repository.
     pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>) -> Self {
-        Self { guarded, proc_receive, metrics, leases: Mutex::default(), told: Condvar::new() }
+        Self {
+            guarded,
+            proc_receive,
+            metrics,
+            leases: Mutex::default(),
+            told: Condvar::new(),
+            settled: Mutex::default(),
+        }
     }
 
     /// The leases.
@@ -41,5 +53,33 @@ impl ManagedRepository {
     /// Waits a moment for `tell`.
     pub fn wait_for_outcome(&self, leases: MutexGuard<'_, Leases>, time: Duration) {
         drop(self.told.wait_timeout(leases, time));
+    }
+
+    /// Remembers how a settlement or a transition left the refs: what differs from that later was done by others.
+    pub fn leave(&self, refs: &RefSnapshot) {
+        *self.settled() = Some(refs.clone());
+    }
+
+    /// Counts the managed refs that moved since the last settlement and that no push accounts for.
+    pub fn count_found(&self, view: &View) {
+        let refs = &view.snapshot;
+        let Some(before) = self.settled().take().filter(|before| before != refs) else { return };
+        let registration = &self.guarded.key().registration;
+        let mut leases = self.leases();
+        for name in before.changed(refs) {
+            let managed = match classify(name, registration) {
+                RefKind::Draft(..) | RefKind::Proposed(..) | RefKind::DeletionProposed(..) => true,
+                RefKind::Tag(package, _) => of_package(&view.objects, &package).next().is_some(),
+                // The branch also moves without touching a package, which is nobody's business.
+                _ => false,
+            };
+            if managed && !leases.iter_mut().any(|lease| lease.name == *name) {
+                self.metrics.found(RescanFinding::Ref);
+            }
+        }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Option<RefSnapshot>> {
+        self.settled.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

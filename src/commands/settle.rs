@@ -4,6 +4,9 @@
 //! However often and from wherever it is called, the outcome is the same.
 //! Never here: new decisions.
 
+use std::time::Instant;
+
+use super::completed;
 use super::decide::{Decision, Scene, decide};
 use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
@@ -20,6 +23,7 @@ use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
 use crate::git::{GitError, Reader};
 use crate::index::guarded::{View, Writer};
+use crate::telemetry::RescanFinding;
 
 /// What a settlement found.
 #[derive(Debug, Default)]
@@ -55,13 +59,17 @@ pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Resul
 
 fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Found, GitError> {
     let guarded = &repository.guarded;
+    let begun = Instant::now();
     let mut view = guarded.refresh()?;
+    repository.metrics.refreshed(begun.elapsed());
+    repository.count_found(&view);
     let reader = guarded.store().reader();
     if pushed_verdict_refs(repository, writer, &view)? {
         view = guarded.refresh()?;
     }
     let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
     repository.leases().note_moved(at_new_value);
+    repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     let mut found = Found::default();
     let mut edits = Vec::new();
     for entry in view.ledger.with_intent() {
@@ -71,10 +79,16 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Foun
         }
         match complete(&entry.package, &entry.workspace, intent, &see(&view, &reader, entry, intent)?) {
             Completion::Finish(missing) => {
+                if !missing.is_empty() && !repository.leases().completes(&entry.package) {
+                    repository.metrics.found(RescanFinding::Unfinished);
+                }
                 edits.extend(missing.iter().cloned());
                 found.done.push((entry.clone(), intent.clone()));
             }
-            Completion::NotBegun => found.dropped.push(entry.clone()),
+            Completion::NotBegun => {
+                repository.metrics.found(RescanFinding::Abandoned);
+                found.dropped.push(entry.clone());
+            }
         }
     }
     if !edits.is_empty() {
@@ -86,6 +100,7 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Foun
         }
         view = guarded.refresh()?;
     }
+    repository.leave(&view.snapshot);
     tell(repository, &view, &mut found);
     Ok(found)
 }
@@ -122,11 +137,7 @@ fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
     let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
     for (entry, Intent { action, deed, revision, .. }) in &found.done {
-        tracing::info!(
-            repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
-            action = action.as_str(), by = %deed.by, commit = %deed.commit, "transition complete"
-        );
-        repository.metrics.transition(action.as_str());
+        completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);
         draft.entry(&view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
     }
     for entry in &found.dropped {
@@ -210,6 +221,7 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         let view = guarded.refresh()?;
         let intent = view.ledger.get(&package, &workspace).and_then(|entry| entry.intent.clone());
         let Some(intent) = intent.filter(|intent| intent.action == action && intent.deed.commit == value.target) else {
+            repository.metrics.found(RescanFinding::Leftover);
             tracing::warn!(name = %value.name, "a leftover ref that no decision stands behind is removed");
             remove(repository, &removal);
             continue;

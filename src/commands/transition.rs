@@ -174,15 +174,18 @@ pub fn carry_out(
     }
     let message = format!("Begin: {}", message(decided));
     let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
-    let edits: Vec<RefEdit> =
-        begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also).collect();
+    let edits: Vec<RefEdit> = begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also).collect();
     crate::git::transact(&reader, &edits).map_err(not_moved)?;
     if let Some(begun) = begun {
         begun.moved(guarded);
     }
     // The watchers hear of it now. A failure to read is no failure of what was done.
-    if let Err(error) = guarded.refresh() {
-        tracing::error!(repository = %guarded.key().name, %error, "the repository cannot be read after a transition; a rescan will show it");
+    match guarded.refresh() {
+        Ok(view) => repository.leave(&view.snapshot),
+        Err(error) => tracing::error!(
+            repository = %guarded.key().name, %error,
+            "the repository cannot be read after a transition; a rescan will show it"
+        ),
     }
     Ok(())
 }
@@ -190,12 +193,7 @@ pub fn carry_out(
 /// The ledger's intent for a decision.
 pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Intent {
     let of_tag = decision.segment.as_deref().map(RevisionNumber::from_segment).filter(|number| number.is_published());
-    Intent {
-        action: decision.change.action,
-        deed: deed.clone(),
-        revision: decision.number.or(of_tag),
-        merge,
-    }
+    Intent { action: decision.change.action, deed: deed.clone(), revision: decision.number.or(of_tag), merge }
 }
 
 /// One line for the ledger's log and the ref transaction.

@@ -3,11 +3,12 @@
 //! Never here: the socket (see `hooks`) and the deciding (see `commands::push`).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::hook_log;
 use super::warden::Warden;
-use crate::process::ProcessId;
 use crate::commands::push::outcome::outcome;
 use crate::commands::push::read::PushedRef;
 use crate::commands::push::reply::TOGETHER;
@@ -22,7 +23,8 @@ use crate::domain::policy::Actor;
 use crate::domain::refs::RefName;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Reply, Request, State, Update};
-use crate::telemetry::{Metrics, PushVerdict};
+use crate::process::ProcessId;
+use crate::telemetry::{Door, Known, Metrics, PushVerdict};
 
 /// The service behind the hook socket.
 #[derive(Debug)]
@@ -45,25 +47,44 @@ impl HookService for Service {
         let Some(repository) = self.warden.repositories().at(&request.git_dir) else {
             return unknown(&request);
         };
+        let (begun, metrics) = (Instant::now(), self.metrics.clone());
         // What only hints is answered at once and done behind it.
         if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
-            tokio::task::spawn_blocking(move || settle_logged(&repository));
+            tokio::task::spawn_blocking(move || {
+                settle_logged(&repository);
+                metrics.index_lag(Known::Hook, begun.elapsed());
+            });
             return Reply { accept: true, ..Reply::default() };
         }
         let push = match self.push(&request) {
             Ok(push) => push,
-            Err(refusal) => return refuse_all(&request, &refusal),
+            Err(refusal) => {
+                let name = &repository.guarded.key().name;
+                tracing::info!(repository = %name, decision = "refused", code = refusal.code.as_str(), reason = refusal.reason, "push");
+                metrics.push(PushVerdict::Refused);
+                metrics.refusal(Door::Git, refusal.code);
+                return refuse_all(&request, &refusal);
+            }
         };
-        let (limits, metrics) = (self.limits, self.metrics.clone());
-        let settled_after = matches!(request.hook, Hook::PostReceive | Hook::ProcReceive { .. });
-        let asked = repository.clone();
-        let answer = tokio::task::spawn_blocking(move || answer(&asked, &request, &push, &limits, &metrics)).await;
-        if settled_after {
+        let limits = self.limits;
+        let (hook, counted, asked) = (request.hook, metrics.clone(), repository.clone());
+        let answer = tokio::task::spawn_blocking(move || {
+            let verdict = match answer(&asked, &request, &push, &limits) {
+                Ok(verdict) => verdict,
+                Err(reply) => return reply,
+            };
+            hook_log::tell(&asked, request.hook, &push, &verdict, begun.elapsed(), &counted);
+            reply(verdict)
+        });
+        let answer = answer.await;
+        metrics.hook(name_of(hook), begun.elapsed());
+        if let Hook::PostReceive | Hook::ProcReceive { .. } = hook {
             // The deeds: the pusher need not wait for them.
             tokio::task::spawn_blocking(move || settle_logged(&repository));
         }
         answer.unwrap_or_else(|error| {
             tracing::error!(%error, "a hook could not be answered");
+            metrics.push(PushVerdict::Failed);
             Reply {
                 accept: false,
                 lines: vec![
@@ -105,36 +126,32 @@ impl Service {
     }
 }
 
-fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits: &Limits, metrics: &Metrics) -> Reply {
-    let verdict = match request.hook {
+/// The hook's name as metrics know it.
+fn name_of(hook: Hook) -> &'static str {
+    match hook {
+        Hook::PreReceive => "pre-receive",
+        Hook::ProcReceive { .. } => "proc-receive",
+        Hook::ReferenceTransaction(_) => "reference-transaction",
+        Hook::PostReceive => "post-receive",
+    }
+}
+
+/// The verdict on what a hook asks; for one that only fetches the outcome, the reply.
+fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits: &Limits) -> Result<Verdict, Reply> {
+    Ok(match request.hook {
         Hook::PreReceive => verdict::pre_receive(repository, push, request.quarantine.as_deref(), limits),
         Hook::ProcReceive { atomic } => verdict::proc_receive(repository, push, atomic, limits),
         Hook::ReferenceTransaction(_) => verdict::prepared(repository, push.process, &push.updates),
         Hook::PostReceive => {
-            return Reply { accept: true, lines: outcome(repository, push), verdicts: Vec::new() };
+            return Err(Reply { accept: true, lines: outcome(repository, push), verdicts: Vec::new() });
         }
-    };
-    count(request.hook, push, &verdict, metrics);
-    reply(verdict)
+    })
 }
 
 fn settle_logged(repository: &ManagedRepository) {
     if let Err(error) = settle(repository) {
         let path = repository.guarded.store().path();
         tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
-    }
-}
-
-fn count(hook: Hook, push: &Push, verdict: &Verdict, metrics: &Metrics) {
-    if hook == Hook::PreReceive || !verdict.accept {
-        metrics.push(if verdict.accept { PushVerdict::Allowed } else { PushVerdict::Refused });
-    }
-    let by = push.actor.as_ref().map_or("nobody", |actor| actor.name.as_str());
-    for (name, refusal) in &verdict.refs {
-        if let Some(refusal) = refusal {
-            metrics.refusal(refusal.code);
-            tracing::info!(%name, by, code = refusal.code.as_str(), reason = %refusal.reason, "push refused");
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -32,8 +32,9 @@ use crate::index::cache::Cache;
 use crate::index::clock::Clock;
 use crate::index::guarded::Shared;
 use crate::listen::{Listener, needs_tls, tls_config};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Known, Metrics};
 
+mod hook_log;
 pub mod hook_service;
 mod requester;
 pub mod warden;
@@ -134,10 +135,10 @@ pub async fn serve(options: Options) -> Result<()> {
     tokio::task::spawn_blocking(move || first.sweep(&watching)).await?;
     shared.begin_serving();
     ready.store(true, Ordering::Release);
-    tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), shutdown.clone()));
+    tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), metrics.clone(), shutdown.clone()));
 
     let state_of_api = api_state(&shared, &warden, &metrics, ready, &shutdown);
-    let router = requester::authenticated(api::router(state_of_api), authenticator.clone());
+    let router = requester::authenticated(api::router(state_of_api), authenticator.clone(), metrics.clone());
     tasks.spawn(api.serve(router, shutdown.clone()));
     let door = GitDoor::new(warden.clone(), authenticator, config.clone());
     tasks.spawn(git.serve(door.clone().router(), shutdown.clone()));
@@ -164,7 +165,8 @@ fn api_state(
     ready: Arc<AtomicBool>,
     shutdown: &CancellationToken,
 ) -> ApiState<PackageCommands> {
-    let (encoding, observing, counted) = (metrics.clone(), metrics.clone(), shared.clone());
+    let (encoding, observing, counted, served) =
+        (metrics.clone(), metrics.clone(), shared.clone(), warden.repositories().clone());
     ApiState {
         catalog: shared.catalog.clone(),
         packages: Arc::new(PackageCommands::new(warden.repositories().clone(), Limits::default())),
@@ -175,6 +177,9 @@ fn api_state(
             let revisions = counted.catalog.revisions(None).items.len();
             encoding.watchers.set(i64::try_from(counted.catalog.watchers()).unwrap_or(i64::MAX));
             encoding.index_revisions.set(i64::try_from(revisions).unwrap_or(i64::MAX));
+            encoding.repositories.set(i64::try_from(served.all().len()).unwrap_or(i64::MAX));
+            let (hits, misses) = counted.cache.hits_and_misses();
+            encoding.index_counted(hits, misses, counted.ledger_appends());
             encoding.encode()
         }),
         observe: Arc::new(move |seen| {
@@ -247,6 +252,7 @@ async fn tend(
     watcher: Arc<Watcher>,
     mut hints: mpsc::UnboundedReceiver<WatchEvent>,
     config: Arc<SharedConfig>,
+    metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
     loop {
@@ -257,10 +263,15 @@ async fn tend(
             () = warden.sweep_wanted() => None,
             () = tokio::time::sleep(period) => None,
         };
-        let (warden, watcher) = (warden.clone(), watcher.clone());
+        metrics.hints_waiting.set(i64::try_from(hints.len()).unwrap_or(i64::MAX));
+        let (warden, watcher, metrics, told) = (warden.clone(), watcher.clone(), metrics.clone(), Instant::now());
         let work = move || match hint {
-            Some(WatchEvent::Repository(path)) if warden.settle(&path) => {}
-            Some(WatchEvent::WrittenInPlace(path)) if warden.reread(&path) => {}
+            Some(WatchEvent::Repository(path)) if warden.settle(&path) => {
+                metrics.index_lag(Known::File, told.elapsed())
+            }
+            Some(WatchEvent::WrittenInPlace(path)) if warden.reread(&path) => {
+                metrics.index_lag(Known::File, told.elapsed())
+            }
             Some(WatchEvent::Repository(_) | WatchEvent::WrittenInPlace(_)) => warden.sweep(&watcher),
             Some(WatchEvent::Root(_)) => warden.sweep(&watcher),
             None => warden.rescan(&watcher),

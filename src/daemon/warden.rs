@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -21,7 +22,7 @@ use crate::githttp::RepositoryPaths;
 use crate::hooks::{Guard, InstallError, STUB, install, looks_installed, uninstall, write_guard};
 use crate::index::clock;
 use crate::index::guarded::{Guarded, Shared};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RescanFinding};
 
 /// Looks after all repositories below the root.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl Warden {
     /// Opens what is new below the root, closes what is gone or no longer wanted, and settles everything.
     pub fn sweep(&self, watcher: &Watcher) {
         let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let begun = Instant::now();
         let config = self.config.current();
         let found: Vec<PathBuf> = repositories(&self.root, DEPTH);
         for repository in self.repositories.all() {
@@ -110,10 +112,11 @@ impl Warden {
                 self.open(path, &config, watcher);
             }
         }
+        let mut good = true;
         for repository in self.repositories.all() {
-            self.tend(&repository);
+            good &= self.tend(&repository);
         }
-        self.metrics.rescans.inc();
+        self.metrics.rescanned(begun.elapsed(), good);
     }
 
     /// Settles one repository; `false` when it is not open.
@@ -135,12 +138,17 @@ impl Warden {
         self.settle(path)
     }
 
-    fn tend(&self, repository: &ManagedRepository) {
+    /// Settles and hooks one repository; gives whether both went well.
+    fn tend(&self, repository: &ManagedRepository) -> bool {
         let path = repository.guarded.store().path();
+        let mut good = true;
         if let Err(error) = settle(repository) {
+            good = false;
+            self.metrics.found(RescanFinding::Unreadable);
             tracing::error!(path = %path.display(), %error, "the repository cannot be read; it stays as it was shown last");
         }
         if let Err(error) = self.hook(repository) {
+            good = false;
             tracing::error!(path = %path.display(), %error, "the hooks cannot be installed: this repository is not guarded");
         }
         if is_unborn(repository)
@@ -148,6 +156,7 @@ impl Warden {
         {
             self.sweep_soon();
         }
+        good
     }
 
     /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed, since it
@@ -159,6 +168,7 @@ impl Warden {
         if looks_installed(path) {
             write_guard(path, &guard).map(|_| ())
         } else {
+            self.metrics.found(RescanFinding::Hooks);
             install(path, STUB, &guard).map(|_| ())
         }
     }

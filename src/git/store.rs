@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::abandoned_locks;
 use super::error::{GitError, text};
 use super::reader::Reader;
-use super::abandoned_locks;
 use super::ref_files::RefFiles;
 use super::ref_session::RefSession;
 use super::refs::RefSnapshot;

@@ -55,7 +55,8 @@ fn moved_refs_are_hinted_at_and_reading_is_not() {
     repo.blob(b"an object is nobody's business");
     std::fs::write(repo.path.join("refs/heads/x.lock"), "").expect("written");
     assert_eq!(drain(&mut events), 0);
-    std::fs::write(repo.path.join("refs/heads/main"), format!("{}\n", repo.id("drafts/deep/er/again"))).expect("written");
+    std::fs::write(repo.path.join("refs/heads/main"), format!("{}\n", repo.id("drafts/deep/er/again")))
+        .expect("written");
     wait_for(&mut events, &WatchEvent::WrittenInPlace(repo.path.clone()));
     drain(&mut events);
 

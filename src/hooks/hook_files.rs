@@ -23,7 +23,7 @@ pub(super) struct HookFiles {
 
 /// What is under a hook's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// Nothing.
     Nothing,
     /// Our link.

@@ -13,9 +13,9 @@ use super::config_edit::{self, ALWAYS, PROC_RECEIVE, Record};
 use super::hook_files::{Found, HookFiles, write_file};
 
 /// The hooks that Stoop always takes, keeping earlier ones.
-const TAKEN: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
+pub(super) const TAKEN: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
 /// The hook that Stoop takes only where it is free: it cannot be shared.
-const FREE_ONLY: &str = "proc-receive";
+pub(super) const FREE_ONLY: &str = "proc-receive";
 
 /// What an installation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

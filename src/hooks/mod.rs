@@ -4,11 +4,14 @@
 
 mod config_edit;
 mod hook_files;
+mod inspect;
 mod install;
 mod server;
 #[cfg(test)]
 mod server_tests;
 
+pub use hook_files::Found;
+pub use inspect::{Condition, StubFile, inspect};
 pub use install::{InstallError, Installed, install, looks_installed, uninstall, write_guard};
 pub use server::{BindError, HookListener, HookService, bind};
 pub use stoop_hook::guard::{Guard, GuardError};

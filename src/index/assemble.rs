@@ -107,10 +107,12 @@ pub fn of_package<'o>(
 /// A package, other than this one, that lies inside it or around it.
 pub fn overlapping<'o>(objects: &'o Objects, package: &PackagePath) -> Option<&'o PackagePath> {
     let is_there = |path: &PackagePath| of_package(objects, path).next().is_some();
-    let around = package.as_str().match_indices('/').filter_map(|(at, _)| PackagePath::parse(&package.as_str()[..at]).ok());
-    let around = around.into_iter().find(is_there).and_then(|path| {
-        objects.range((path, Workspace::lowest())..).next().map(|((around, _), _)| around)
-    });
+    let around =
+        package.as_str().match_indices('/').filter_map(|(at, _)| PackagePath::parse(&package.as_str()[..at]).ok());
+    let around = around
+        .into_iter()
+        .find(is_there)
+        .and_then(|path| objects.range((path, Workspace::lowest())..).next().map(|((around, _), _)| around));
     // What lies inside comes after the package itself and shares its beginning, as do paths such as `a-b` after `a`.
     let inside = || {
         let after = objects.range((package.clone(), Workspace::lowest())..).map(|((other, _), _)| other);
@@ -308,7 +310,7 @@ mod tests {
         // The daemon died before the ledger had it, and after watchers had seen it: it must not go back.
         let mut others = Ledger::default();
         others.insert(Entry::new(PackagePath::parse("other").expect("valid"), object.workspace.clone()));
-        let mut objects = Objects::new();
+        let mut objects = Objects::default();
         let unknown = run(&revisions('a', 'b'), &others, true, &mut objects, &clock);
         assert!(only(&objects).resource_version > clock.start() && unknown.unrecorded.len() == 1);
     }

@@ -86,7 +86,8 @@ impl BranchLine {
         }
         let Some(changers) = self.changers_since(reader, head, &advanced.packages)? else { return Ok(None) };
         let publications = publications(reader, head, &[self.head])?;
-        let known = |package: &PackagePath| changers.contains_key(package) && publications.contains_key(package.as_str());
+        let known =
+            |package: &PackagePath| changers.contains_key(package) && publications.contains_key(package.as_str());
         if !advanced.appeared.iter().all(known) {
             return Ok(None);
         }
@@ -265,7 +266,9 @@ fn changed_packages(
     };
     let mut changed: Vec<PackagePath> = Vec::new();
     for path in &paths {
-        if let Some(package) = enclosing(path, |package| open.contains_key(package)).filter(|package| changed.last() != Some(package)) {
+        if let Some(package) =
+            enclosing(path, |package| open.contains_key(package)).filter(|package| changed.last() != Some(package))
+        {
             changed.push(package);
         }
     }

@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ const FORMAT: &str = "1";
 #[derive(Debug)]
 pub struct Cache {
     db: Option<sled::Db>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Cache {
@@ -36,16 +39,28 @@ impl Cache {
         if db.is_none() {
             tracing::warn!(path = %place.display(), "working without a cache");
         }
-        Self { db }
+        Self { db, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// A cache that keeps nothing.
     pub fn none() -> Self {
-        Self { db: None }
+        Self { db: None, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// A stored value; `None` when there is none or it is damaged.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let found = self.find(key);
+        let counted = if found.is_some() { &self.hits } else { &self.misses };
+        counted.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// How often a value was found, and how often it had to be read from Git instead, since the cache was opened.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    fn find<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let db = self.db.as_ref()?;
         let stored = catch_unwind(AssertUnwindSafe(|| db.get(key))).ok()?.ok()??;
         let (sum, payload) = stored.split_at_checked(8)?;
@@ -79,6 +94,61 @@ impl Cache {
     }
 }
 
+/// What a look at a cache that nobody has open found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// There is none.
+    Missing,
+    /// A copy of it opens.
+    Opens,
+    /// A copy of it does not open.
+    Damaged,
+    /// It is larger than would be copied, in bytes.
+    Large(u64),
+    /// It cannot be read.
+    Unreadable(String),
+    /// A daemon has it open, so it was left alone.
+    InUse,
+}
+
+/// Looks whether the cache in `dir` would open. Opening writes, so it is tried on a copy.
+pub fn probe(dir: &Path) -> Probe {
+    const LARGEST: u64 = 256 << 20;
+    let place = dir.join(FORMAT);
+    match place.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Probe::Missing,
+        Err(error) => return Probe::Unreadable(error.to_string()),
+    }
+    let copied = || -> std::io::Result<Result<tempfile::TempDir, u64>> {
+        let copy = tempfile::tempdir()?;
+        let (mut size, mut open) = (0, vec![std::path::PathBuf::new()]);
+        while let Some(below) = open.pop() {
+            std::fs::create_dir_all(copy.path().join(&below))?;
+            for entry in std::fs::read_dir(place.join(&below))? {
+                let entry = entry?;
+                let (name, metadata) = (below.join(entry.file_name()), entry.metadata()?);
+                if metadata.is_dir() {
+                    open.push(name);
+                } else if metadata.is_file() {
+                    size += metadata.len();
+                    if size > LARGEST {
+                        return Ok(Err(size));
+                    }
+                    std::fs::copy(entry.path(), copy.path().join(name))?;
+                }
+            }
+        }
+        Ok(Ok(copy))
+    };
+    match copied() {
+        Err(error) => Probe::Unreadable(error.to_string()),
+        Ok(Err(size)) => Probe::Large(size),
+        Ok(Ok(copy)) if open_guarded(copy.path()).is_some() => Probe::Opens,
+        Ok(Ok(_)) => Probe::Damaged,
+    }
+}
+
 fn checksum(payload: &[u8]) -> [u8; 8] {
     let mut sum = [0; 8];
     sum.copy_from_slice(&Sha256::digest(payload)[..8]);
@@ -107,7 +177,14 @@ mod tests {
         cache.put("a", &vec![1, 2, 3]);
         cache.flush();
         drop(cache);
-        assert_eq!(Cache::open(dir.path()).get("a"), Some(vec![1, 2, 3]));
+        assert_eq!(probe(dir.path()), Probe::Opens);
+        let cache = Cache::open(dir.path());
+        assert_eq!((cache.get("a"), cache.get::<u8>("b")), (Some(vec![1, 2, 3]), None));
+        assert_eq!(cache.hits_and_misses(), (1, 1));
+        drop(cache);
+        assert_eq!(probe(&dir.path().join("nowhere")), Probe::Missing);
+        std::fs::write(dir.path().join(FORMAT).join("conf"), "soup and nothing else").expect("overwritten");
+        assert_eq!(probe(dir.path()), Probe::Damaged);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::assemble::{Assembler, Assembly, Objects, RevisionId};
@@ -34,6 +34,7 @@ pub struct Shared {
     pub cache: Cache,
     order: Mutex<()>,
     serving: AtomicBool,
+    ledger_appends: AtomicU64,
 }
 
 impl Shared {
@@ -45,7 +46,13 @@ impl Shared {
             cache,
             order: Mutex::new(()),
             serving: AtomicBool::new(false),
+            ledger_appends: AtomicU64::new(0),
         }
+    }
+
+    /// How many commits were written to ledgers since the start.
+    pub fn ledger_appends(&self) -> u64 {
+        self.ledger_appends.load(Ordering::Relaxed)
     }
 
     /// The first scan is over: from now on every object that appears is a change that watchers hear of.
@@ -297,6 +304,7 @@ impl Guarded {
     /// Takes over entries that the one writer has just appended to the ledger, so that it need not be read again. Their
     /// effect on the objects shows at the next refresh, which the moved ledger ref causes.
     pub fn ledger_written(&self, head: ObjectId, entries: impl Iterator<Item = Entry>) {
+        self.shared.ledger_appends.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
         let State { view, touched, .. } = &mut *state;
         if let Some(view) = view {

@@ -12,7 +12,6 @@ use super::{branch, reply};
 use crate::commands::decide::{Decision, Scene, decide, failed};
 use crate::commands::explain;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
-use crate::process::ProcessId;
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle_locked;
@@ -26,6 +25,8 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::git::Reader;
 use crate::index::clock;
 use crate::index::guarded::View;
+use crate::process::ProcessId;
+use crate::telemetry::Door;
 
 /// A push, as its hooks tell of it.
 #[derive(Debug, Clone)]
@@ -300,6 +301,7 @@ fn judge(
             Meaning::Change(change) => {
                 let actor = push.actor.as_ref().map_err(Clone::clone)?;
                 if repository.leases().holds(&change.package, push.process) {
+                    repository.metrics.lease_wait(Door::Git);
                     return Err(explain::busy(&change.package, &change.workspace));
                 }
                 match company(at, &change, &changes) {

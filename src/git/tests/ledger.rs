@@ -29,9 +29,8 @@ fn entries_are_kept_changed_and_removed_commit_by_commit() {
         let reader = store.reader();
         assert_eq!(LedgerStore::head(&reader).expect("no ledger"), None);
         assert!(LedgerStore::read_all(&reader).expect("no entries").is_empty());
-        let append = |parent, edits: &[_], message: &str| {
-            try_append(&reader, parent, edits, message).expect("appended")
-        };
+        let append =
+            |parent, edits: &[_], message: &str| try_append(&reader, parent, edits, message).expect("appended");
         let first = append(None, &[put('b', "1"), put('a', "2")], "first");
         let second =
             append(Some(first), &[put('b', "changed"), (key('a'), None), put('c', "3")], "second\n\nwith a body");

@@ -82,8 +82,7 @@ fn prefixes_and_names_are_found_by_search() {
         repo.git(&["branch", branch, "main"]);
     }
     let refs = repo.store().reader().refs().expect("refs");
-    let under =
-        |prefix: &str| refs.under(prefix).map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
+    let under = |prefix: &str| refs.under(prefix).map(|value| value.name.shortened().to_owned()).collect::<Vec<_>>();
     assert_eq!(under("refs/heads/a"), ["a", "a-b", "a.b/c", "ab/c"]);
     assert_eq!(under("refs/heads/a/"), Vec::<String>::new());
     assert_eq!(under("refs/heads/ab/"), ["ab/c"]);
@@ -192,7 +191,8 @@ fn a_loose_ref_hides_the_packed_one_of_its_name() {
     let moved = store.reader().refs().expect("refs");
     assert_eq!(moved.get(&name("refs/heads/main")).map(|value| value.target), Some(other));
     assert_eq!((moved.len(), moved.loose()), (packed.len(), 2), "the alias is never packed");
-    let names = |refs: Vec<&crate::domain::refs::RefName>| refs.into_iter().map(ToString::to_string).collect::<Vec<_>>();
+    let names =
+        |refs: Vec<&crate::domain::refs::RefName>| refs.into_iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(names(packed.changed(&moved)), ["refs/heads/alias", "refs/heads/main"]);
     fs::write(repo.path.join("refs/heads/main"), "soup\n").expect("written");
     store.forget_refs();

@@ -131,7 +131,8 @@ fn locks_and_other_failures_are_told_apart() {
     std::fs::remove_file(&lock).expect("removed");
 
     let nothing: ObjectId = "b".repeat(40).parse().expect("an id");
-    let error = transact(&store.reader(), &[RefEdit::create(name("refs/heads/x"), nothing)]).expect_err("no such object");
+    let error =
+        transact(&store.reader(), &[RefEdit::create(name("refs/heads/x"), nothing)]).expect_err("no such object");
     assert!(matches!(&error, TransactError::Git(GitError::Command { .. })), "{error:?}");
     let twice = [RefEdit::create(name("refs/heads/x"), new), RefEdit::create(name("refs/heads/x"), new)];
     assert!(matches!(transact(&store.reader(), &twice), Err(TransactError::Git(_))));
