@@ -320,7 +320,7 @@ mod tests {
         ] {
             assert!(read(text.as_bytes()).expect_err("not readable").to_string().len() < 1000);
         }
-        let reading = read(format!("{HEAD}{long}: 1\n").as_bytes()).expect("readable");
+        let reading = read(format!("{HEAD}? {long}\n: 1\n").as_bytes()).expect("readable");
         assert_eq!(reading.unknown, ["é".repeat(80)]);
     }
 }
