@@ -26,5 +26,9 @@ pub fn run(data: &[u8]) {
     if value.is_ok() {
         assert_eq!(yaml::check(text), Ok(()), "one document is some documents");
     }
+    let marked = format!("\u{feff}{text}");
+    if !text.starts_with('\u{feff}') {
+        assert_eq!(kptfile::read(marked.as_bytes()), read, "a byte order mark changes nothing");
+    }
     assert_eq!(kptfile::is_yaml(data), !matches!(yaml::check(text), Err(yaml::YamlError::Broken(_))));
 }

@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let first = input.byte();
     let name = NAMES[usize::from(first) % 4];
-    let kind = [Kind::Merge, Kind::Json, Kind::Put][usize::from(first / 4) % 3];
+    let kind = [Kind::Merge, Kind::Json, Kind::Put, Kind::Merge][usize::from(first >> 2 & 3)];
     let (door, dry) = (first & 0x40 != 0, first & 0x80 != 0);
     let path = format!("{REVISIONS}/{name}");
     let current = get(&path).json();
