@@ -160,6 +160,7 @@ fn list_10000_through_the_router(bencher: Bencher<'_, '_>, kind: &str) {
         observe: Arc::new(|_| {}),
         shutdown: CancellationToken::new(),
         bookmark_every: BOOKMARK_EVERY,
+        watch_stall: stoop::api::WATCH_STALL,
         version: Arc::new(Version { release: String::new(), commit: String::new() }),
     };
     let router = router(state);

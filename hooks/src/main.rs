@@ -13,10 +13,11 @@ pub mod wire;
 
 mod ancestor;
 mod ask;
+pub mod commands;
 mod input;
 mod kept;
 mod offline;
-mod pkt_line;
+pub mod pkt_line;
 mod place;
 mod post_receive;
 mod pre_receive;

@@ -5,11 +5,11 @@
 use std::io::{self, Read, Write};
 
 /// The most bytes one packet carries.
-pub(crate) const MAX_PAYLOAD: usize = 65516;
+pub const MAX_PAYLOAD: usize = 65516;
 
 /// One packet, without a line feed at its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Packet {
+pub enum Packet {
     /// Bytes.
     Line(Vec<u8>),
     /// The end of a section.
@@ -17,7 +17,10 @@ pub(crate) enum Packet {
 }
 
 /// Reads one packet.
-pub(crate) fn read(from: &mut impl Read) -> io::Result<Packet> {
+///
+/// # Errors
+/// The stream ends before the packet does, or its length is none that a packet can have.
+pub fn read(from: &mut impl Read) -> io::Result<Packet> {
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "not a pkt-line");
     let mut head = [0; 4];
     from.read_exact(&mut head)?;
@@ -39,14 +42,20 @@ pub(crate) fn read(from: &mut impl Read) -> io::Result<Packet> {
 }
 
 /// Writes one packet; bytes beyond what a packet carries are cut off.
-pub(crate) fn write(to: &mut impl Write, line: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the stream.
+pub fn write(to: &mut impl Write, line: &[u8]) -> io::Result<()> {
     let line = &line[..line.len().min(MAX_PAYLOAD)];
     write!(to, "{:04x}", line.len() + 4)?;
     to.write_all(line)
 }
 
 /// Ends a section.
-pub(crate) fn flush(to: &mut impl Write) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the stream.
+pub fn flush(to: &mut impl Write) -> io::Result<()> {
     to.write_all(b"0000")?;
     to.flush()
 }

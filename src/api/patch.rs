@@ -80,9 +80,7 @@ impl Patch {
     pub(crate) fn names_version(&self) -> bool {
         match self {
             Self::Merge(patch) => patch.pointer("/metadata/resourceVersion").is_some_and(|value| !value.is_null()),
-            Self::Json(operations) => {
-                operations.iter().any(|operation| operation.path().as_str() == "/metadata/resourceVersion")
-            }
+            Self::Json(operations) => operations.iter().any(operation_names_version),
         }
     }
 
@@ -95,6 +93,23 @@ impl Patch {
             }
             Self::Json(operations) => apply_operations(operations, object, name),
         }
+    }
+}
+
+/// Whether an operation is on the resource version, or on something that it brings with it.
+fn operation_names_version(operation: &PatchOperation) -> bool {
+    let version = match operation.path().as_str() {
+        "/metadata/resourceVersion" => return true,
+        "/metadata" => "/resourceVersion",
+        "" => "/metadata/resourceVersion",
+        _ => return false,
+    };
+    match operation {
+        PatchOperation::Add(add) => add.value.pointer(version).is_some(),
+        PatchOperation::Replace(replace) => replace.value.pointer(version).is_some(),
+        PatchOperation::Test(test) => test.value.pointer(version).is_some(),
+        PatchOperation::Copy(_) | PatchOperation::Move(_) => true,
+        PatchOperation::Remove(_) => false,
     }
 }
 
@@ -122,4 +137,25 @@ fn apply_operations(operations: &[PatchOperation], object: &mut Value, name: &st
 
 fn size(object: &Value, pointer: &jsonptr::PointerBuf) -> usize {
     object.pointer(pointer.as_str()).map_or(0, |value| value.to_string().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_holds_for_the_version_it_names_wherever_it_stands() {
+        for (patch, names) in [
+            (r#"[{"op": "replace", "path": "/metadata/resourceVersion", "value": "5"}]"#, true),
+            (r#"[{"op": "replace", "path": "/metadata", "value": {"name": "a", "resourceVersion": "5"}}]"#, true),
+            (r#"[{"op": "add", "path": "", "value": {"metadata": {"resourceVersion": "5"}}}]"#, true),
+            (r#"[{"op": "test", "path": "/metadata", "value": {"resourceVersion": "5"}}]"#, true),
+            (r#"[{"op": "move", "from": "/spec", "path": "/metadata"}]"#, true),
+            (r#"[{"op": "replace", "path": "/metadata", "value": {"name": "a"}}]"#, false),
+            (r#"[{"op": "add", "path": "/metadata/labels/a", "value": "b"}]"#, false),
+        ] {
+            let patch = Patch::read(PatchKind::Json, patch.as_bytes()).expect(patch);
+            assert_eq!(patch.names_version(), names, "{patch:?}");
+        }
+    }
 }

@@ -18,11 +18,10 @@ use crate::commands::settle::settle;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
 use crate::domain::names::UserName;
-use crate::domain::oid::ObjectId;
 use crate::domain::policy::Actor;
 use crate::domain::refs::RefName;
 use crate::domain::refusal::{Code, Refusal};
-use crate::hooks::{self, Hook, HookService, Reply, Request, State, Update};
+use crate::hooks::{self, Hook, HookService, Reply, Request, State};
 use crate::process::ProcessId;
 use crate::telemetry::{Door, Known, Metrics, PushVerdict};
 
@@ -100,7 +99,7 @@ impl Service {
     fn push(&self, request: &Request) -> Result<Push, Refusal> {
         let mut updates = Vec::with_capacity(request.updates.len());
         for update in &request.updates {
-            updates.extend(read_update(update)?);
+            updates.extend(PushedRef::parse(&update.name, &update.old, &update.new)?);
         }
         Ok(Push {
             process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
@@ -166,28 +165,6 @@ fn reply(verdict: Verdict) -> Reply {
         },
     });
     Reply { accept: verdict.accept, lines: verdict.lines, verdicts: verdicts.collect() }
-}
-
-/// Reads an update. A name that is no text, or none that Git would take, can only be one that Stoop does not manage,
-/// unless it stands under one of its prefixes.
-fn read_update(update: &Update) -> Result<Option<PushedRef>, Refusal> {
-    let text = String::from_utf8_lossy(&update.name);
-    let Ok(name) = RefName::parse(&text) else {
-        let managed = ["drafts", "proposed", "deletionProposed"].map(|prefix| format!("refs/heads/{prefix}/"));
-        let managed = managed.iter().map(String::as_str).chain(["refs/approve/", "refs/reject/", "refs/stoop/"]);
-        return match managed.into_iter().any(|prefix| text.starts_with(prefix)) {
-            true => Err(Refusal::new(
-                Code::BadName,
-                format!("{:?} is not a usable ref name", text.chars().take(120).collect::<String>()),
-            )),
-            false => Ok(None),
-        };
-    };
-    let id = |text: &str| match text.parse::<ObjectId>() {
-        Ok(id) => Ok(Some(id).filter(|id| !id.is_zero())),
-        Err(error) => Err(Refusal::new(Code::BadRequest, error.to_string())),
-    };
-    Ok(Some(PushedRef { name, old: id(&update.old)?, new: id(&update.new)? }))
 }
 
 fn refuse_all(request: &Request, refusal: &Refusal) -> Reply {

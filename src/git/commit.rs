@@ -36,9 +36,11 @@ pub struct Person {
 }
 
 impl Commit {
-    /// Reads the content of a commit object: the tree, then the parents, then the rest, as git does. The error says
-    /// what is missing.
-    pub(super) fn parse(id: ObjectId, content: &[u8]) -> Result<Self, &'static str> {
+    /// Reads the content of a commit object: the tree, then the parents, then the rest, as git does.
+    ///
+    /// # Errors
+    /// What is missing, in words: the tree, or a parent's object id.
+    pub fn parse(id: ObjectId, content: &[u8]) -> Result<Self, &'static str> {
         let (header, message) = match content.windows(2).position(|pair| pair == b"\n\n") {
             Some(end) => (&content[..end], &content[end + 2..]),
             None => (content, &b""[..]),
@@ -86,6 +88,24 @@ fn object(line: &[u8], key: &[u8], like: ObjectId) -> Option<ObjectId> {
 
 /// Reads `+hhmm` as seconds.
 fn offset(text: &str) -> Option<i32> {
-    let number: i32 = text.parse().ok()?;
-    (text.len() <= 5).then_some((number / 100 * 60 + number % 100) * 60)
+    let number: i32 = text.parse().ok().filter(|_| text.len() <= 5)?;
+    Some((number / 100 * 60 + number % 100) * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_clock_says_is_left_out() {
+        for (line, seconds, offset_seconds) in [
+            ("A <a> 5 +0130", 5, 5400),
+            ("A <a> 5 -0130", 5, -5400),
+            ("A <a> 5 +2147483647", 5, 0),
+            ("A <a> 99999999999999999999 x", 0, 0),
+        ] {
+            let want = Person { name: "A".to_owned(), email: "a".to_owned(), seconds, offset_seconds };
+            assert_eq!(Person::parse(line.as_bytes()), want, "{line}");
+        }
+    }
 }

@@ -122,7 +122,7 @@ pub fn read(bytes: &[u8]) -> Result<Reading, KptfileError> {
     let version = scalar(&root, "apiVersion")?;
     let kind = scalar(&root, "kind")?;
     if version != "kpt.dev/v1" || kind != "Kptfile" {
-        return Err(KptfileError::OtherKind(format!("apiVersion {version:?} and kind {kind:?}")));
+        return Err(KptfileError::OtherKind(format!("apiVersion {:?} and kind {:?}", short(&version), short(&kind))));
     }
     let mut reading = Reading::default();
     unknown_fields(&root, "", TOP, &mut reading.unknown);
@@ -176,7 +176,10 @@ fn read_condition(value: &Value, path: &str) -> Result<Condition, KptfileError> 
         "True" => ConditionStatus::True,
         "False" => ConditionStatus::False,
         "Unknown" => ConditionStatus::Unknown,
-        other => return Err(field(&format!("{path}.status"), &format!("{other:?} is not True, False or Unknown"))),
+        other => {
+            let problem = format!("{:?} is not True, False or Unknown", short(other));
+            return Err(field(&format!("{path}.status"), &problem));
+        }
     };
     Ok(Condition {
         kind: text("type")?.ok_or_else(|| missing(&format!("{path}.type")))?,
@@ -192,6 +195,11 @@ fn field(path: &str, problem: &str) -> KptfileError {
 
 fn missing(path: &str) -> KptfileError {
     field(path, "it is missing")
+}
+
+/// What is repeated of a value in a sentence or a list: its first 80 characters.
+fn short(text: &str) -> &str {
+    text.char_indices().nth(80).map_or(text, |(end, _)| &text[..end])
 }
 
 fn one_line(text: &str) -> String {
@@ -244,7 +252,7 @@ fn unknown_fields(value: &Value, prefix: &str, known: &[&str], out: &mut Vec<Str
     for key in value.as_mapping().into_iter().flat_map(|mapping| mapping.keys()) {
         let name = key.as_str().unwrap_or("(a key that is not text)");
         if !known.contains(&name) && out.len() < 10 {
-            out.push(format!("{prefix}{name}"));
+            out.push(format!("{prefix}{}", short(name)));
         }
     }
 }
@@ -301,5 +309,18 @@ mod tests {
             assert!(error.contains(want), "{text}: {error}");
         }
         assert_eq!(read(&[0xff]), Err(KptfileError::NotText));
+    }
+
+    #[test]
+    fn what_is_told_of_a_long_one_is_short() {
+        let long = "é".repeat(100_000);
+        for text in [
+            format!("apiVersion: {long}\nkind: {long}\n"),
+            format!("{HEAD}status: {{conditions: [{{type: A, status: {long}}}]}}\n"),
+        ] {
+            assert!(read(text.as_bytes()).expect_err("not readable").to_string().len() < 1000);
+        }
+        let reading = read(format!("{HEAD}? {long}\n: 1\n").as_bytes()).expect("readable");
+        assert_eq!(reading.unknown, ["é".repeat(80)]);
     }
 }

@@ -25,7 +25,7 @@ pub enum YamlError {
 /// The text is not YAML of the wanted shape, or has too many brackets.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     bounded(text)?;
-    serde_yaml::from_str(text).map_err(|error| YamlError::Broken(error.to_string()))
+    serde_yaml::from_str(unmarked(text)).map_err(|error| YamlError::Broken(error.to_string()))
 }
 
 /// Checks that a text is one or more YAML documents.
@@ -35,10 +35,15 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
 pub fn check(text: &str) -> Result<(), YamlError> {
     use serde::Deserialize;
     bounded(text)?;
-    for document in serde_yaml::Deserializer::from_str(text) {
+    for document in serde_yaml::Deserializer::from_str(unmarked(text)) {
         serde_yaml::Value::deserialize(document).map_err(|error| YamlError::Broken(error.to_string()))?;
     }
     Ok(())
+}
+
+/// Without the byte order mark that some editors write, and that the reader would take for a document of its own.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn bounded(text: &str) -> Result<(), YamlError> {
@@ -77,6 +82,7 @@ mod tests {
     #[test]
     fn what_people_write_is_read() {
         assert_eq!(read::<Vec<u8>>("[1, 2]"), Ok(vec![1, 2]));
+        assert_eq!(read::<Vec<u8>>("\u{feff}- 1\n- 2\n"), Ok(vec![1, 2]));
         assert_eq!(check("a: {b: [1]}\n---\nc: d\n"), Ok(()));
         assert_eq!(check(&"- {a: [1]}\n".repeat(MOST_BRACKETS / 2)), Ok(()));
     }

@@ -25,6 +25,39 @@ pub struct PushedRef {
     pub new: Option<ObjectId>,
 }
 
+/// What names Stoop's own refs begin with. A name like that which cannot be read is refused; of the others, git judges.
+const OWN: [&[u8]; 6] = [
+    b"refs/heads/drafts/",
+    b"refs/heads/proposed/",
+    b"refs/heads/deletionProposed/",
+    b"refs/approve/",
+    b"refs/reject/",
+    b"refs/stoop/",
+];
+
+impl PushedRef {
+    /// Reads an update as hooks tell it: the name's bytes, and the values before and after in hexadecimal, zeros for none.
+    /// `None` for a name that is no text or that Git would not take: such a ref is none of Stoop's business.
+    ///
+    /// # Errors
+    /// The name cannot be read but lies under one of Stoop's prefixes, or a value is no object id.
+    pub fn parse(name: &[u8], old: &str, new: &str) -> Result<Option<Self>, Refusal> {
+        let Some(read) = std::str::from_utf8(name).ok().and_then(|text| RefName::parse(text).ok()) else {
+            if !OWN.iter().any(|prefix| name.starts_with(prefix)) {
+                return Ok(None);
+            }
+            let shown: String = String::from_utf8_lossy(name).chars().take(120).collect();
+            return Err(Refusal::new(Code::BadName, format!("{shown:?} is not a usable ref name"))
+                .next("correct the ref name and push again"));
+        };
+        let id = |text: &str| match text.parse::<ObjectId>() {
+            Ok(id) => Ok(Some(id).filter(|id| !id.is_zero())),
+            Err(error) => Err(Refusal::new(Code::BadRequest, error.to_string())),
+        };
+        Ok(Some(Self { name: read, old: id(old)?, new: id(new)? }))
+    }
+}
+
 /// What an update means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Meaning {
@@ -183,5 +216,28 @@ fn commit_of(update: &PushedRef, reader: &Reader) -> Result<ObjectId, Refusal> {
         Ok(_) => Err(Refusal::new(Code::BadContent, format!("{} is not a commit", new.short()))
             .next("push a commit, not a tag, a tree or a file")),
         Err(error) => Err(failed(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_cannot_be_read_are_refused_only_where_they_are_stoops() {
+        let (none, one) = ("0".repeat(40), "1".repeat(40));
+        let read = |name: &[u8]| PushedRef::parse(name, &none, &one);
+        let update = read(b"refs/heads/drafts/a/w").expect("a name").expect("text");
+        assert_eq!((update.name.as_str(), update.old), ("refs/heads/drafts/a/w", None));
+        assert_eq!(update.new.map(|id| id.to_string()), Some(one.clone()));
+        // Never read as another name, with something in the place of the byte that is no text.
+        for name in [b"refs/heads/drafts/\xff/w".as_slice(), b"refs/approve/a/\xff", b"refs/stoop/\xff"] {
+            assert_eq!(read(name).map_err(|refusal| refusal.code), Err(Code::BadName));
+        }
+        for name in [b"refs/heads/\xff".as_slice(), b"refs/tags/a/\xff", b"HEAD"] {
+            assert_eq!(read(name), Ok(None));
+        }
+        let bad = PushedRef::parse(b"refs/heads/main", "ref:refs/heads/x", &one);
+        assert_eq!(bad.map_err(|refusal| refusal.code), Err(Code::BadRequest));
     }
 }
