@@ -91,8 +91,7 @@ fn not_found(name: &str) -> Refusal {
 
 fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precondition) -> Result<Desk<'r>, Refusal> {
     let writer = repository.guarded.lock();
-    settle_locked(repository, &writer).map_err(|error| failed(&error))?;
-    let view = repository.guarded.refresh().map_err(|error| failed(&error))?;
+    let view = settle_locked(repository, &writer).map_err(|error| failed(&error))?;
     let object = object_named(repository, &view, name).ok_or_else(|| not_found(name))?;
     let changed = || {
         Refusal::new(
@@ -157,7 +156,7 @@ impl Desk<'_> {
         let mut draft = Draft::default();
         draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
         let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
-        append(&self.repository.guarded, &self.writer, draft, &message, person(&actor.name))
+        append(&self.repository.guarded, &self.writer, &self.view, draft, &message, person(&actor.name))
             .map_err(transition::not_moved)
     }
 

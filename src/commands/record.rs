@@ -83,30 +83,33 @@ pub fn prepare(
     Ok(Some(Prepared { edit, head, entries: draft.entries.into_values().collect() }))
 }
 
-/// Appends one commit with the drafted entries to the ledger. The view then in force has them.
+/// Appends one commit with the drafted entries to the ledger. `view` is one that the writer has read since it is the
+/// writer; the view then in force has the entries.
 pub fn append(
     guarded: &Guarded,
     _writer: &Writer<'_>,
+    view: &View,
     draft: Draft,
     message: &str,
     author: Person,
 ) -> Result<(), TransactError> {
-    let (view, reader) = (guarded.refresh()?, guarded.store().reader());
-    if let Some(prepared) = prepare(&reader, &view, draft, message, author)? {
+    let reader = guarded.store().reader();
+    if let Some(prepared) = prepare(&reader, view, draft, message, author)? {
         transact(&reader, std::slice::from_ref(&prepared.edit))?;
         prepared.moved(guarded);
     }
     Ok(())
 }
 
-/// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition. A failure
-/// is logged and not told: the refs have moved, their intents are in the ledger, and the next rescan records again.
-pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, message: &str, author: Person) {
+/// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition. Says
+/// whether it could. A failure is logged: the refs have moved, their intents are in the ledger, and the next rescan
+/// records again.
+pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, message: &str, author: Person) -> bool {
     let view = match guarded.refresh() {
         Ok(view) => view,
         Err(error) => {
             tracing::error!(%error, "the repository cannot be read after a transition; a rescan will record it");
-            return;
+            return false;
         }
     };
     let ids = guarded.unrecorded();
@@ -121,8 +124,14 @@ pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, messag
             tree: object.tree,
         });
     }
-    match append(guarded, writer, draft, message, author) {
-        Ok(()) => guarded.recorded(&ids),
-        Err(error) => tracing::error!(%error, "the ledger cannot be written; a rescan will record the transition"),
+    match append(guarded, writer, &view, draft, message, author) {
+        Ok(()) => {
+            guarded.recorded(&ids);
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "the ledger cannot be written; a rescan will record the transition");
+            false
+        }
     }
 }

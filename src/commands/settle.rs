@@ -35,29 +35,35 @@ struct Found {
     imports: Vec<String>,
 }
 
-/// Settles the repository and says whether anything had to be done.
-pub fn settle(repository: &ManagedRepository) -> Result<bool, GitError> {
+/// Settles the repository.
+pub fn settle(repository: &ManagedRepository) -> Result<(), GitError> {
     let writer = repository.guarded.lock();
-    settle_locked(repository, &writer)
+    settle_locked(repository, &writer).map(|_| ())
 }
 
-/// The same for a caller who is the writer already.
-pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<bool, GitError> {
-    let found = move_refs(repository, writer)?;
-    let busy = !found.done.is_empty() || !found.dropped.is_empty() || !found.imports.is_empty();
-    if busy || !repository.guarded.unrecorded().is_empty() {
-        record(repository, writer, found);
+/// The same for a caller who is the writer already; the view is the one that it leaves.
+pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<View, GitError> {
+    let (found, view) = move_refs(repository, writer)?;
+    let idle = found.done.is_empty() && found.dropped.is_empty() && found.imports.is_empty();
+    if idle && repository.guarded.unrecorded().is_empty() {
+        return Ok(view);
     }
-    Ok(busy)
+    record(repository, writer, found);
+    repository.guarded.refresh()
 }
 
 /// Moves the refs that are still to move, shows the outcome to watchers and pushers, and leaves the deeds to the next
 /// settlement: for a push that waits for its reply.
 pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(), GitError> {
-    move_refs(repository, writer).map(|_| ())
+    let (found, _) = move_refs(repository, writer)?;
+    // What has no intent in the ledger is known only here and now.
+    if !found.imports.is_empty() {
+        record(repository, writer, found);
+    }
+    Ok(())
 }
 
-fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Found, GitError> {
+fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Found, View), GitError> {
     let guarded = &repository.guarded;
     let begun = Instant::now();
     let mut view = guarded.refresh()?;
@@ -85,10 +91,7 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Foun
                 edits.extend(missing.iter().cloned());
                 found.done.push((entry.clone(), intent.clone()));
             }
-            Completion::NotBegun => {
-                repository.metrics.found(RescanFinding::Abandoned);
-                found.dropped.push(entry.clone());
-            }
+            Completion::NotBegun => found.dropped.push(entry.clone()),
         }
     }
     if !edits.is_empty() {
@@ -96,13 +99,13 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<Foun
             tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
             let waits = |entry: &Entry| edits.iter().any(|edit| names_package(&edit.name, entry));
             found.done.retain(|(entry, _)| !waits(entry));
-            return Ok(found);
+            return Ok((found, view));
         }
         view = guarded.refresh()?;
     }
     repository.leave(&view.snapshot);
     tell(repository, &view, &mut found);
-    Ok(found)
+    Ok((found, view))
 }
 
 /// Whether a ref that is to be moved belongs to an entry's transition.
@@ -137,7 +140,6 @@ fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
     let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
     for (entry, Intent { action, deed, revision, .. }) in &found.done {
-        completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);
         draft.entry(&view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
     }
     for entry in &found.dropped {
@@ -150,7 +152,12 @@ fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
     if !found.imports.is_empty() {
         draft.tell();
     }
-    conclude(guarded, writer, draft, &message, author);
+    if conclude(guarded, writer, draft, &message, author) {
+        for (entry, Intent { action, deed, revision, .. }) in &found.done {
+            completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);
+        }
+        found.dropped.iter().for_each(|_| repository.metrics.found(RescanFinding::Abandoned));
+    }
 }
 
 /// What the ledger's log says of it.

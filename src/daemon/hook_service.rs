@@ -19,7 +19,6 @@ use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
 use crate::domain::names::UserName;
 use crate::domain::policy::Actor;
-use crate::domain::refs::RefName;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Reply, Request, State};
 use crate::process::ProcessId;

@@ -84,7 +84,10 @@ impl Warden {
 
     /// A sweep that trusts nothing that was read before.
     pub fn rescan(&self, watcher: &Watcher) {
-        self.repositories.all().iter().for_each(|repository| repository.guarded.store().forget_refs());
+        for repository in self.repositories.all() {
+            repository.guarded.store().rest();
+            repository.guarded.store().forget_refs();
+        }
         self.sweep(watcher);
     }
 

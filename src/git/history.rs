@@ -13,9 +13,15 @@ use crate::domain::oid::ObjectId;
 /// How many commits are still looked at after the answer seems clear, because a commit's date may be wrong.
 const SLOP: usize = 64;
 
+/// How many commits are looked at for the simple case, a few commits made on top of another.
+const FEW: usize = 16;
+
 impl Reader {
     /// The best common ancestor of two commits; `None` when they have none. Of several, git's first.
     pub fn merge_base(&self, a: ObjectId, b: ObjectId) -> Result<Option<ObjectId>, GitError> {
+        if a == b || self.ahead(b, a)?.is_some() {
+            return Ok(Some(a));
+        }
         let doing = || format!("find the merge base of {a} and {b}");
         let found = self.gix().merge_base(self.theirs(a)?, self.theirs(b)?);
         Ok(found.map_err(|error| self.failed(doing(), &error))?.map(ours))
@@ -24,6 +30,25 @@ impl Reader {
     /// Whether `ancestor` is `of`, or one of its ancestors.
     pub fn is_ancestor(&self, ancestor: ObjectId, of: ObjectId) -> Result<bool, GitError> {
         Ok(ancestor == of || self.merge_base(ancestor, of)? == Some(ancestor))
+    }
+
+    /// The commits that `tip` has and `base` has not, where that takes only a look at a few: every way back from `tip`
+    /// leads to `base`. `None` when one does not, or not soon.
+    fn ahead(&self, tip: ObjectId, base: ObjectId) -> Result<Option<Vec<Commit>>, GitError> {
+        let (mut ahead, mut met, mut open) = (Vec::new(), HashSet::from([base]), vec![tip]);
+        while let Some(id) = open.pop() {
+            if !met.insert(id) {
+                continue;
+            }
+            let commit = self.commit(id)?;
+            // Past the base, or beside it, all ways end at a first commit.
+            if ahead.len() == FEW || commit.parents.is_empty() {
+                return Ok(None);
+            }
+            open.extend(&commit.parents);
+            ahead.push(commit);
+        }
+        Ok(Some(ahead))
     }
 
     /// A commit and all its ancestors, newest first by committer time, over all parents. Ends with the first error.
@@ -63,6 +88,12 @@ impl Reader {
     ///
     /// Dates that lie can make a commit appear here that a hidden one does reach, never the other way round.
     pub fn commits_not_in(&self, tip: ObjectId, hidden: &[ObjectId], limit: usize) -> Result<Vec<Commit>, GitError> {
+        if let [base] = hidden
+            && let Some(mut ahead) = self.ahead(tip, *base)?.filter(|ahead| ahead.len() <= limit)
+        {
+            ahead.sort_by_key(|commit| Reverse(commit.committer.seconds));
+            return Ok(ahead);
+        }
         let mut paint = Paint::new(self)?;
         for id in hidden {
             paint.add(*id, true)?;

@@ -128,12 +128,20 @@ impl Reader {
 
     /// A commit. Fields that cannot be read as git writes them are kept as far as possible.
     pub fn commit(&self, id: ObjectId) -> Result<Commit, GitError> {
+        if let Some(known) = self.store.known_commit(id) {
+            return Ok(known);
+        }
         let object = self.object(id, Kind::Commit, LARGEST_COMMIT)?;
-        Commit::parse(id, &object.data).map_err(|why| GitError::Damaged {
+        let commit = Commit::parse(id, &object.data).map_err(|why| GitError::Damaged {
             id,
             repository: self.path().to_owned(),
             why: why.to_owned(),
-        })
+        })?;
+        // What is in quarantine may never come to be.
+        if !self.is_quarantined() {
+            self.store.keep_commit(&commit);
+        }
+        Ok(commit)
     }
 
     /// The content of a blob. One of more than `limit` bytes is not read: [`GitError::TooLarge`].

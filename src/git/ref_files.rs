@@ -24,8 +24,10 @@ use super::refs::{Content, Loose, RefSnapshot, RefValue, SYMBOLIC_DEPTH, packed,
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::RefName;
 
-/// A directory whose time is younger than this may change again without showing it.
-const SETTLED: Duration = Duration::from_secs(2);
+/// A directory whose time is younger than this may change again without showing it: a few ticks of the kernel's clock,
+/// and on file systems that know whole seconds only, more than one.
+const SETTLED: Duration = Duration::from_millis(50);
+const SETTLED_COARSE: Duration = Duration::from_secs(3);
 
 /// The refs of one repository as they were last read.
 #[derive(Debug, Default)]
@@ -102,7 +104,7 @@ impl RefFiles {
             let directory = match known.filter(|known| known.modified == Some(modified)) {
                 Some(known) => known,
                 None => {
-                    let settled = now.duration_since(modified).is_ok_and(|age| age >= SETTLED);
+                    let settled = is_settled(modified, now);
                     let Some(read) = self.directory(reader, &name)? else { continue };
                     same = false;
                     Directory { modified: settled.then_some(modified), ..read }
@@ -243,6 +245,12 @@ impl RefFiles {
         loose.sort_by(|a, b| a.name.cmp(&b.name));
         loose.into()
     }
+}
+
+fn is_settled(modified: SystemTime, now: SystemTime) -> bool {
+    let since_1970 = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let wanted = if since_1970.subsec_nanos() == 0 { SETTLED_COARSE } else { SETTLED };
+    now.duration_since(modified).is_ok_and(|age| age >= wanted)
 }
 
 fn follow<'r>(

@@ -2,18 +2,25 @@
 //!
 //! Never here: reading (`reader`) and moving refs (`ref_transaction`).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::abandoned_locks;
+use super::commit::Commit;
 use super::error::{GitError, text};
 use super::reader::Reader;
 use super::ref_files::RefFiles;
 use super::ref_session::RefSession;
 use super::refs::RefSnapshot;
+use crate::domain::oid::ObjectId;
 
 /// The largest single allocation that the content of a pack may cause, in bytes: what a hostile push could ask for.
 pub(super) const LARGEST_ALLOCATION: usize = 256 << 20;
+
+/// How many commits are kept at most, and how long a message such a commit may have, in bytes.
+const KEPT_COMMITS: usize = 1_024;
+const LONGEST_KEPT: usize = 4 << 10;
 
 /// How many pack indices may appear while a repository is open, beyond twice those it had. gix cannot grow this later.
 const SPARE_SLOTS: usize = 512;
@@ -27,6 +34,8 @@ struct Inner {
     repository: gix::ThreadSafeRepository,
     ref_files: Mutex<RefFiles>,
     ref_session: Mutex<Option<RefSession>>,
+    /// Commits that were read lately: walks of history come by the same ones again and again.
+    commits: Mutex<HashMap<ObjectId, Commit>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -76,7 +85,13 @@ impl Store {
             return Err(not("core.bare is false; `git clone --bare` makes a bare one of it"));
         }
         abandoned_locks::clear(&path);
-        Ok(Self(Arc::new(Inner { path, repository, ref_files: Mutex::default(), ref_session: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            path,
+            repository,
+            ref_files: Mutex::default(),
+            ref_session: Mutex::default(),
+            commits: Mutex::default(),
+        })))
     }
 
     /// The repository's directory, as it was given to [`Store::open`], made absolute.
@@ -100,13 +115,34 @@ impl Store {
         self.ref_files().forget();
     }
 
+    pub(super) fn known_commit(&self, id: ObjectId) -> Option<Commit> {
+        self.commits().get(&id).cloned()
+    }
+
+    pub(super) fn keep_commit(&self, commit: &Commit) {
+        if commit.message.len() > LONGEST_KEPT {
+            return;
+        }
+        let mut commits = self.commits();
+        if commits.len() >= KEPT_COMMITS {
+            commits.clear();
+        }
+        commits.insert(commit.id, commit.clone());
+    }
+
+    fn commits(&self) -> MutexGuard<'_, HashMap<ObjectId, Commit>> {
+        self.0.commits.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// The git that moves refs, if one runs.
     pub(super) fn ref_session(&self) -> MutexGuard<'_, Option<RefSession>> {
         self.0.ref_session.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Ends the git that moves refs when it had nothing to do for a while; the next transaction starts another.
+    /// Lets go of what an idle repository need not hold: the git that moves refs, when it had nothing to do for a while,
+    /// and commits.
     pub fn rest(&self) {
+        self.commits().clear();
         let mut session = self.ref_session();
         if session.as_ref().is_some_and(RefSession::is_due)
             && let Some(session) = session.take()

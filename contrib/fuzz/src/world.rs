@@ -161,6 +161,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         observe: Arc::new(|_| {}),
         shutdown,
         bookmark_every: Duration::from_secs(600),
+        watch_stall: stoop::api::WATCH_STALL,
         version: Arc::new(Version { release: "0.1.0".to_owned(), commit: String::new() }),
     };
     World { commands, router: router(state) }

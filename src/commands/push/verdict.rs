@@ -80,8 +80,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         return Verdict::accepted(push, Vec::new());
     }
     let writer = repository.guarded.lock();
-    let opened = settle_locked(repository, &writer).and_then(|_| {
-        let view = repository.guarded.refresh()?;
+    let opened = settle_locked(repository, &writer).and_then(|view| {
         let store = repository.guarded.store();
         let reader = match quarantine {
             Some(quarantine) => store.quarantined(quarantine)?,
@@ -149,7 +148,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     }
     let begun = (!announced.is_empty()).then(|| transition::message(&announced));
     let message = format!("Begin: {}", begun.into_iter().chain(imports).collect::<Vec<_>>().join("\n\n"));
-    if let Err(error) = record::append(&repository.guarded, &writer, intents, &message, person(&actor.name)) {
+    if let Err(error) = record::append(&repository.guarded, &writer, &view, intents, &message, person(&actor.name)) {
         let refusal = transition::not_moved(error);
         return Verdict::refused(
             push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
@@ -169,7 +168,7 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
             .next("push the refs under refs/approve and refs/reject by themselves"));
     }
     let writer = repository.guarded.lock();
-    let opened = settle_locked(repository, &writer).and_then(|_| repository.guarded.refresh());
+    let opened = settle_locked(repository, &writer);
     let view = match opened {
         Ok(view) => view,
         Err(error) => return all(&failed(&error)),
@@ -207,6 +206,10 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
 /// Whether a ref transaction may go on: every managed ref in it must be leased to its push. Takes no writer lock, since
 /// the transaction holds the locks of its refs while it asks.
 pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, updates: &[PushedRef]) -> Verdict {
+    let allowed = |update: &PushedRef| repository.leases().allows(process, &update.name, update.new);
+    if updates.iter().all(allowed) {
+        return Verdict { accept: true, lines: Vec::new(), refs: Vec::new() };
+    }
     let view = match repository.guarded.refresh() {
         Ok(view) => view,
         Err(error) => {
