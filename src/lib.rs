@@ -16,4 +16,5 @@ pub mod index;
 pub mod krm;
 pub mod listen;
 pub mod process;
+pub mod step;
 pub mod telemetry;

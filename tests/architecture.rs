@@ -12,10 +12,10 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
-    ("commands", &["domain", "git", "index", "krm", "process", "telemetry"]),
+    ("commands", &["domain", "git", "index", "krm", "process", "step", "telemetry"]),
     ("config", &["domain", "identity"]),
     (
         "daemon",
@@ -31,13 +31,14 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "index",
             "listen",
             "process",
+            "step",
             "telemetry",
         ],
     ),
     ("demo", &["identity"]),
     ("doctor", &["config", "domain", "git", "hooks", "identity", "index"]),
     ("domain", &["krm"]),
-    ("git", &["domain", "process"]),
+    ("git", &["domain", "process", "step"]),
     ("githttp", &["config", "domain", "identity", "listen"]),
     ("hooks", &[]),
     ("identity", &["config", "domain"]),
@@ -47,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("listen", &["identity"]),
     ("main", &["cli", "config", "daemon", "demo", "doctor", "telemetry"]),
     ("process", &[]),
+    ("step", &[]),
     ("telemetry", &["domain"]),
 ];
 

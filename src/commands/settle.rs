@@ -23,6 +23,7 @@ use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
 use crate::git::{GitError, Reader};
 use crate::index::guarded::{View, Writer};
+use crate::step::Step;
 use crate::telemetry::RescanFinding;
 
 /// What a settlement found.
@@ -101,9 +102,13 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
             found.done.retain(|(entry, _)| !waits(entry));
             return Ok((found, view));
         }
+        Step::Completed.reached(None);
         view = guarded.refresh()?;
     }
     repository.leave(&view.snapshot);
+    if !found.done.is_empty() {
+        Step::Announced.reached(None);
+    }
     tell(repository, &view, &mut found);
     Ok((found, view))
 }
@@ -153,6 +158,7 @@ fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
         draft.tell();
     }
     if conclude(guarded, writer, draft, &message, author) {
+        Step::Recorded.reached(None);
         for (entry, Intent { action, deed, revision, .. }) in &found.done {
             completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);
         }

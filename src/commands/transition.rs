@@ -16,6 +16,7 @@ use crate::domain::refs::{RefName, RevisionNumber};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{GitError, NewCommit, Reader, TransactError};
 use crate::index::guarded::{View, Writer};
+use crate::step::Step;
 
 /// A decision, and who made it when.
 pub type Decided = (Decision, Deed);
@@ -165,6 +166,7 @@ pub fn carry_out(
 ) -> Result<(), Refusal> {
     let guarded = &repository.guarded;
     let reader = guarded.store().reader();
+    Step::Decided.reached(None);
     let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
     let Some((_, first)) = decided.first() else { return Ok(()) };
     let mut intents = Draft::default();
@@ -181,7 +183,10 @@ pub fn carry_out(
     }
     // The watchers hear of it now. A failure to read is no failure of what was done.
     match guarded.refresh() {
-        Ok(view) => repository.leave(&view.snapshot),
+        Ok(view) => {
+            repository.leave(&view.snapshot);
+            Step::Announced.reached(None);
+        }
         Err(error) => tracing::error!(
             repository = %guarded.key().name, %error,
             "the repository cannot be read after a transition; a rescan will show it"

@@ -22,6 +22,7 @@ use crate::domain::policy::Actor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Reply, Request, State};
 use crate::process::ProcessId;
+use crate::step::Step;
 use crate::telemetry::{Door, Known, Metrics, PushVerdict};
 
 /// The service behind the hook socket.
@@ -49,6 +50,7 @@ impl HookService for Service {
         // What only hints is answered at once and done behind it.
         if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
             tokio::task::spawn_blocking(move || {
+                Step::Moved.reached(None);
                 settle_logged(&repository);
                 metrics.index_lag(Known::Hook, begun.elapsed());
             });

@@ -13,6 +13,7 @@ use super::store::Store;
 use crate::domain::oid::ObjectId;
 use crate::domain::ref_plan::{Expected, RefEdit};
 use crate::domain::refs::RefName;
+use crate::step::Step;
 
 /// Why refs were not moved. Unless it is [`TransactError::Git`], nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,7 @@ pub fn transact(reader: &Reader, edits: &[RefEdit]) -> Result<(), TransactError>
     if edits.is_empty() {
         return Ok(());
     }
+    Step::Objects.reached(None);
     let store = reader.store();
     let mut slot = store.ref_session();
     let first = attempt(store, &mut slot, edits);
@@ -66,6 +68,9 @@ pub fn transact(reader: &Reader, edits: &[RefEdit]) -> Result<(), TransactError>
         _ => false,
     };
     let outcome = if again { attempt(store, &mut slot, edits) } else { first };
+    if outcome.is_ok() {
+        Step::Refs.reached(None);
+    }
     outcome.map_err(|failure| match failure {
         Failure::Said(error) => error,
         Failure::Unheard => failed(store, "git ended before it was told what to do".to_owned()),
@@ -93,6 +98,7 @@ fn attempt(store: &Store, slot: &mut Option<RefSession>, edits: &[RefEdit]) -> R
         }
         prepared = true;
         let locks = abandoned_locks::record(store.path(), edits, session.process());
+        Step::Locks.reached(session.process().map(|process| process.pid));
         let done = session.commit()?;
         if done {
             locks.forget();

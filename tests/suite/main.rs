@@ -17,6 +17,7 @@ mod concurrent;
 mod crash;
 mod disk;
 mod doctor;
+mod faults;
 mod goldens;
 mod kube_client;
 mod kubectl;

@@ -193,6 +193,11 @@ impl World {
         self.root().join(format!("{name}.git"))
     }
 
+    /// The file that names the step at which a debug build dies (`stoop::step`).
+    pub fn die_at(&self) -> PathBuf {
+        self.dir.path().join("die-at")
+    }
+
     /// The daemon's log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -220,6 +225,7 @@ impl World {
             .arg("--config")
             .arg(self.config())
             .args(more)
+            .env("STOOP_DIE_AT", self.die_at())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -240,6 +246,19 @@ impl World {
     /// Sends the daemon a signal, by name, such as `HUP`.
     pub fn signal(&self, name: &str) {
         run(Command::new("kill").arg(format!("-{name}")).arg(self.ready().pid.to_string())).ok();
+    }
+
+    /// Whether the daemon has ended by itself.
+    pub fn daemon_is_gone(&mut self) -> bool {
+        self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().expect("the daemon can be asked for").is_some())
+    }
+
+    /// Starts the daemon again after it has ended by itself.
+    pub fn revive(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.wait().expect("the daemon can be waited for");
+        }
+        self.start_daemon();
     }
 
     /// Ends the daemon with a signal and waits for its end; returns its exit code.

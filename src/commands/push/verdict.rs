@@ -26,6 +26,7 @@ use crate::git::Reader;
 use crate::index::clock;
 use crate::index::guarded::View;
 use crate::process::ProcessId;
+use crate::step::Step;
 use crate::telemetry::Door;
 
 /// A push, as its hooks tell of it.
@@ -108,6 +109,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     }
     let Ok(actor) = &push.actor else { return Verdict::accepted(push, Vec::new()) };
 
+    Step::Decided.reached(None);
     let mut intents = Draft::default();
     let mut leases = Vec::new();
     let mut announced = Vec::new();
@@ -155,6 +157,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         );
     }
     repository.leases().add(leases);
+    Step::Leased.reached(None);
     Verdict::accepted(push, Vec::new())
 }
 
