@@ -413,7 +413,8 @@ fn wait_for_end(repository: &Path, left: &[PathBuf]) {
     let deadline = Instant::now() + Duration::from_secs(20);
     // Asked anew: one that has ended may stand in the list of processes until somebody asks how it ended.
     while !left.is_empty() && processes(repository).iter().any(|process| left.contains(process)) {
-        let told = || left.iter().map(|process| format!("{} {}", process.display(), arguments(process))).collect::<Vec<_>>();
+        let told =
+            || left.iter().map(|process| format!("{} {}", process.display(), arguments(process))).collect::<Vec<_>>();
         assert!(Instant::now() < deadline, "these do not end: {:#?}", told());
         std::thread::sleep(Duration::from_millis(10));
     }
