@@ -11,7 +11,7 @@ use crate::recording::door::{Door, Outcome, REVISIONS, query};
 use crate::traffic::shelf::pick;
 use crate::traffic::{End, Random, Tally};
 
-/// Sorts an answer, given whether the daemon was up all the time: `races` are the codes that a race may end with.
+/// Counts an answer, given whether the daemon was up all the time: `races` are the codes that a race may end with.
 fn sort(tally: &Tally, kind: &'static str, outcome: Outcome, up: bool, races: &[u16]) -> Option<Value> {
     match outcome {
         Ok((200, value)) => {

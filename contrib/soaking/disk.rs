@@ -12,9 +12,12 @@ use crate::traffic::writer::Noted;
 /// Deeds in the ledger's log: action, package, workspace and commit, with how often each is there.
 fn deeds(world: &World, repository: &str, since: Option<&str>) -> BTreeMap<(String, String), usize> {
     let range = since.map_or("refs/stoop/ledger".to_owned(), |since| format!("{since}..refs/stoop/ledger"));
-    let log = world.on_disk(repository, &["log", "--format=%B", &range]);
+    let log = world.on_disk(repository, &["log", "--format=%x00%B", &range]);
     let mut deeds = BTreeMap::new();
-    for line in log.stdout.lines().filter(|line| !line.starts_with("Begin:") && !line.starts_with("Not done:")) {
+    // What was only begun, or was not done, names the same deeds.
+    let done =
+        log.stdout.split('\0').filter(|message| !message.starts_with("Begin:") && !message.starts_with("Not done:"));
+    for line in done.flat_map(str::lines) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let Some(at) = words.iter().position(|word| *word == "at").filter(|at| *at >= 3) else { continue };
         let commit = words.get(at + 1).copied().unwrap_or_default();

@@ -22,14 +22,17 @@ pub(crate) struct Run {
     pub(crate) end: u64,
 }
 
+/// One of a run's three measurements.
+type Phase = fn(&Run) -> u64;
+
 /// What is wrong with the memory of the runs. The first one begins with nothing and is left out.
 pub(crate) fn judge(runs: &[Run]) -> Vec<String> {
     let Some(runs) = runs.get(1..).filter(|runs| runs.len() >= 2) else { return Vec::new() };
     let part = (runs.len() / 3).max(1);
     let (first, last) = (&runs[..part], &runs[runs.len() - part..]);
-    let mean = |runs: &[Run], phase: fn(&Run) -> u64| runs.iter().map(phase).sum::<u64>() / runs.len() as u64;
+    let mean = |runs: &[Run], phase: Phase| runs.iter().map(phase).sum::<u64>() / runs.len() as u64;
     let mut faults = Vec::new();
-    let phases: [(&str, fn(&Run) -> u64); 3] =
+    let phases: [(&str, Phase); 3] =
         [("after the start", |run| run.start), ("in the middle", |run| run.middle), ("before the end", |run| run.end)];
     for (phase, of) in phases {
         let (before, after) = (mean(first, of), mean(last, of));
