@@ -223,17 +223,24 @@ fn prepare_state(state: &Path) -> Result<PathBuf> {
     Ok(fs::canonicalize(state)?)
 }
 
+/// How long the end of a daemon that was killed is waited for: a git that it was just starting holds its lock until it runs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
 /// One daemon for each state directory: the lock is held as long as the file is open.
 fn lock_state(state: &Path) -> Result<fs::File> {
     let path = state.join("lock");
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(_) => bail!(
-            "another daemon runs on the state directory {}; stop it first, or name another one with --state",
-            state.display()
-        ),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    while rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() >= deadline {
+            bail!(
+                "another daemon runs on the state directory {}; stop it first, or name another one with --state",
+                state.display()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
+    Ok(file)
 }
 
 /// Prints where everything listens, and keeps it for `stoop kubeconfig` and other helpers.

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use crate::client::{config, free_port};
+use crate::client::free_port;
 use crate::recording::checker::check;
 use crate::recording::door::{Door, REVISIONS, Runs};
 use crate::recording::recorder::{Plan, Recorder, Start};
@@ -81,12 +81,12 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
     let doors: Vec<&str> = doors.iter().flatten().map(String::as_str).collect();
     world.start_daemon_with(&doors);
     let runs = Arc::new(Runs::default());
-    let reading = Door::new(config(&world, "rea").await, runs.clone());
+    let reading = Door::of(&world, "rea", runs.clone()).await;
     let recorders: Vec<Recorder> = plans().into_iter().map(|plan| Recorder::start(&reading, plan)).collect();
     assert_eq!(recorders.len(), 20);
 
     let (done, tally) = (Arc::new(AtomicUsize::new(0)), Arc::new(Tally::default()));
-    let writing = Door::new(config(&world, "amy").await, runs.clone());
+    let writing = Door::of(&world, "amy", runs.clone()).await;
     let mut writers = Vec::new();
     for (number, repository) in REPOSITORIES.iter().flat_map(|name| [name, name]).enumerate() {
         let place = Place {
@@ -177,7 +177,7 @@ async fn watchers_that_read_nothing_are_dropped_and_slow_nobody() {
     let made = commits(clone.path(), &clone.head(), &packages);
     let specs = packages.iter().zip(&made).map(|((path, _), commit)| format!("{commit}:refs/heads/drafts/{path}/w"));
     run(git_command(clone.path()).args(["push", "-q", "--atomic", "origin"]).args(specs)).ok();
-    let door = Door::new(config(&world, "amy").await, Arc::default());
+    let door = Door::of(&world, "amy", Arc::default()).await;
     let fat = json!({"metadata": {"annotations": {"note": "x".repeat(FAT.1)}}});
     for at in 0..FAT.0 {
         let answer = door.send("PATCH", &format!("{REVISIONS}/packages.p{at}.w"), Some(&fat)).await.expect("an answer");
@@ -201,8 +201,9 @@ async fn watchers_that_read_nothing_are_dropped_and_slow_nobody() {
         let label = json!({"metadata": {"labels": {"n": written.to_string()}}});
         let answer = door.send("PATCH", &format!("{REVISIONS}/packages.p0.w"), Some(&label)).await.expect("an answer");
         assert_eq!(answer.0, 200);
-        let list = door.list(&Selection::default()).await.expect("a list").1;
-        until(Duration::from_secs(10), "the change", async || quick.iter().all(|quick| quick.shows(&list))).await;
+        let version = answer.1.pointer("/metadata/resourceVersion").and_then(|version| version.as_str()?.parse().ok());
+        let has = |quick: &Recorder| quick.version("packages.p0.w") == version;
+        until(Duration::from_secs(10), "the change", async || quick.iter().all(has)).await;
     }
     for body in slow {
         // The connection ends, sooner or later than what was on its way.

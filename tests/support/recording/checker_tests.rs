@@ -40,7 +40,7 @@ fn acknowledged(by: u64, after: Option<&str>, exact: bool) -> Acknowledged {
 /// `a` is drafted, proposed, published; `b` is drafted and dropped; then a second run in which nothing is as loud.
 fn record() -> Record {
     use Kind::{Added, Deleted, Modified};
-    let all = vec![
+    let all = [
         event(Added, "a", 11, "Draft"),
         event(Added, "b", 12, "Draft"),
         Line::Bookmark(12, false),

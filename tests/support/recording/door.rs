@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{Request, Response};
 use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Selection, Shown};
+use crate::support::World;
 
 /// The package revisions of the namespace `default`.
 pub const REVISIONS: &str = "/apis/porch.kpt.dev/v1alpha1/namespaces/default/packagerevisions";
@@ -46,8 +48,11 @@ pub struct Door {
 pub type Outcome = Result<(u16, Value), String>;
 
 impl Door {
-    /// A client with this configuration; it never tries again by itself.
-    pub fn new(mut config: kube::Config, runs: Arc<Runs>) -> Self {
+    /// A client with a user's certificate; it never tries again by itself.
+    pub async fn of(world: &World, user: &str, runs: Arc<Runs>) -> Self {
+        let kubeconfig = Kubeconfig::read_from(world.kubeconfig(user)).expect("a kubeconfig");
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        let mut config = config.expect("a configuration");
         config.default_retry = false;
         Self { client: kube::Client::try_from(config).expect("a client"), runs }
     }

@@ -72,6 +72,11 @@ impl Recorder {
         *self.held.lock().expect("no panic") == wanted
     }
 
+    /// The version of an object that it shows now.
+    pub fn version(&self, name: &str) -> Option<u64> {
+        self.held.lock().expect("no panic").get(name).copied()
+    }
+
     /// What to call it.
     pub fn title(&self) -> &str {
         &self.title

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 pub mod commits;
+mod look;
 pub mod shelf;
 pub mod writer;
 

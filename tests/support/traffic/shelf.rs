@@ -23,8 +23,6 @@ pub struct Held {
 pub struct Package {
     /// Its path, which is also its part of object names.
     pub path: String,
-    /// How many workspaces it has had.
-    pub workspaces: usize,
     /// Its revisions by workspace; the registered branch's own is not among them.
     pub revisions: BTreeMap<String, Held>,
 }
@@ -113,7 +111,10 @@ impl Package {
             return (deed, workspace.clone());
         }
         match self.open() {
-            None => (Deed::Save, format!("w{}", self.workspaces + 1)),
+            None => {
+                let free = (1..).map(|number| format!("w{number}")).find(|name| !self.revisions.contains_key(name));
+                (Deed::Save, free.unwrap_or_default())
+            }
             Some((workspace, held)) if held.lifecycle == "Draft" => {
                 (*pick(random, &[Deed::Save, Deed::Propose, Deed::Propose, Deed::Drop]), workspace.clone())
             }
@@ -127,8 +128,7 @@ impl Package {
     pub fn take(&mut self, workspace: &str, after: Option<Held>) {
         match after {
             Some(held) => {
-                let new = self.revisions.insert(workspace.to_owned(), held).is_none();
-                self.workspaces += usize::from(new);
+                self.revisions.insert(workspace.to_owned(), held);
             }
             None => {
                 self.revisions.remove(workspace);
