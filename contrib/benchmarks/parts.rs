@@ -158,6 +158,7 @@ fn list_10000_through_the_router(bencher: Bencher<'_, '_>, kind: &str) {
         readiness: Arc::new(|| Ok(())),
         metrics: Arc::new(String::new),
         observe: Arc::new(|_| {}),
+        watcher_dropped: Arc::new(|| {}),
         shutdown: CancellationToken::new(),
         bookmark_every: BOOKMARK_EVERY,
         watch_stall: stoop::api::WATCH_STALL,

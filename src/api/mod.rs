@@ -63,6 +63,8 @@ pub struct ApiState<P> {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Hears of every request when its answer begins.
     pub observe: Arc<dyn Fn(&Observation<'_>) + Send + Sync>,
+    /// Hears of every watcher that is dropped because its client does not read.
+    pub watcher_dropped: Arc<dyn Fn() + Send + Sync>,
     /// Ends watches when the daemon shuts down.
     pub shutdown: CancellationToken,
     /// How often a watcher that may get bookmarks gets one; [`BOOKMARK_EVERY`] outside of tests.
@@ -90,6 +92,7 @@ impl<P> Clone for ApiState<P> {
             readiness: self.readiness.clone(),
             metrics: self.metrics.clone(),
             observe: self.observe.clone(),
+            watcher_dropped: self.watcher_dropped.clone(),
             shutdown: self.shutdown.clone(),
             bookmark_every: self.bookmark_every,
             watch_stall: self.watch_stall,

@@ -227,6 +227,7 @@ impl<R: Watched, P: Packages> Watcher<R, P> {
             Err(_) => {
                 let position = self.position;
                 tracing::info!(resource = R::ID.plural, position, "a watcher is dropped: its client does not read");
+                (self.state.watcher_dropped)();
                 Err(Gone)
             }
         }

@@ -165,8 +165,8 @@ fn api_state(
     ready: Arc<AtomicBool>,
     shutdown: &CancellationToken,
 ) -> ApiState<PackageCommands> {
-    let (encoding, observing, counted, served) =
-        (metrics.clone(), metrics.clone(), shared.clone(), warden.repositories().clone());
+    let (encoding, observing, dropping) = (metrics.clone(), metrics.clone(), metrics.clone());
+    let (counted, served) = (shared.clone(), warden.repositories().clone());
     ApiState {
         catalog: shared.catalog.clone(),
         packages: Arc::new(PackageCommands::new(warden.repositories().clone(), Limits::default())),
@@ -181,6 +181,9 @@ fn api_state(
             let (hits, misses) = counted.cache.hits_and_misses();
             encoding.index_counted(hits, misses, counted.ledger_appends());
             encoding.encode()
+        }),
+        watcher_dropped: Arc::new(move || {
+            dropping.watchers_dropped.inc();
         }),
         observe: Arc::new(move |seen| {
             let (verb, resource) = labels(seen.method, seen.route, seen.watch);

@@ -92,7 +92,10 @@ fn command(run: &Run<'_>) -> Command {
         .env("GIT_PROJECT_ROOT", run.repository)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         // The daemon chose the repository itself, and its owner may be another user than the daemon's.
-        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_COUNT", "2")
+        // What a push is told to be there is on the disk; by default git leaves refs and loose objects to chance.
+        .env("GIT_CONFIG_KEY_1", "core.fsync")
+        .env("GIT_CONFIG_VALUE_1", "committed")
         .env("GIT_CONFIG_KEY_0", "safe.directory")
         .env("GIT_CONFIG_VALUE_0", "*")
         // Anyone who may push may push `refs/replace/…`: git and its hooks must see what is there, as the daemon does.

@@ -186,6 +186,7 @@ impl World {
             readiness: Arc::new(|| Ok(())),
             metrics: Arc::new(|| "# EOF\n".to_owned()),
             observe: Arc::new(|_| {}),
+            watcher_dropped: Arc::new(|| {}),
             shutdown: shutdown.clone(),
             bookmark_every: std::time::Duration::from_millis(50),
             watch_stall: std::time::Duration::from_secs(2),

@@ -159,6 +159,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         readiness: Arc::new(|| Ok(())),
         metrics: Arc::new(|| "# EOF\n".to_owned()),
         observe: Arc::new(|_| {}),
+        watcher_dropped: Arc::new(|| {}),
         shutdown,
         bookmark_every: Duration::from_secs(600),
         watch_stall: stoop::api::WATCH_STALL,
