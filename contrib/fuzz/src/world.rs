@@ -91,9 +91,9 @@ impl Answer {
 /// Sends a request as `user`; the commands forget what was asked before it.
 pub fn send(mut request: Request<Body>, user: Option<&Actor>) -> (Answer, Vec<Asked>) {
     request.extensions_mut().insert(Requester(user.cloned()));
-    let take = || std::mem::take(&mut *WORLD.commands.asked.lock().unwrap_or_else(PoisonError::into_inner));
+    let (commands, router) = WORLD.with(|world| (world.commands.clone(), world.router.clone()));
     let answer = block_on(async {
-        let response = WORLD.router.clone().oneshot(request).await.expect("the router never fails");
+        let response = router.oneshot(request).await.expect("the router never fails");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();
         Answer {
@@ -103,7 +103,8 @@ pub fn send(mut request: Request<Body>, user: Option<&Actor>) -> (Answer, Vec<As
             text: String::from_utf8_lossy(&bytes).into_owned(),
         }
     });
-    (answer, take())
+    let asked = std::mem::take(&mut *commands.asked.lock().unwrap_or_else(PoisonError::into_inner));
+    (answer, asked)
 }
 
 /// A GET by somebody who may do everything.
@@ -134,7 +135,7 @@ struct World {
     router: Router,
 }
 
-static WORLD: LazyLock<World> = LazyLock::new(|| {
+fn world() -> World {
     let catalog = Arc::new(Catalog::new(1_000));
     for (namespace, name, version) in [("default", "blueprints", 1_001), ("edge", "sites", 1_002)] {
         catalog.put_repository(repository(namespace, name, version));
@@ -166,7 +167,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         version: Arc::new(Version { release: "0.1.0".to_owned(), commit: String::new() }),
     };
     World { commands, router: router(state) }
-});
+}
+
+thread_local! {
+    /// One for each thread, so that no test sees what another asked.
+    static WORLD: World = world();
+}
 
 fn registration() -> Registration {
     Registration { branch: RefName::branch("main").expect("valid"), directory: Directory::parse("/").expect("valid") }
