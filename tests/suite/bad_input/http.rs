@@ -47,32 +47,20 @@ fn a_git_request_that_is_cut_short_changes_nothing() {
         stream.write_all(&[head.as_bytes(), &body[..end]].concat()).expect("taken");
         drop(stream);
         // The same, while the client still listens.
-        let mut stream = connect(&world);
-        stream.write_all(&[head.as_bytes(), &body[..end]].concat()).expect("taken");
-        stream.shutdown(std::net::Shutdown::Write).expect("shut");
-        let mut answer = String::new();
-        let begun = Instant::now();
-        let _ = stream.read_to_string(&mut answer);
-        println!("{end} {:?} {answer}", begun.elapsed());
+        let answer = raw::send_all(&world, &[head.as_bytes(), &body[..end]].concat());
         assert!(!answer.contains("unpack ok"), "{end}: {answer}");
         steady.unchanged();
     }
     // Chunks that are no chunks.
     for chunks in ["zz\r\nabc\r\n", "ffffffffffffffffff\r\nabc\r\n", "-1\r\n", "5\r\nab\r\n0\r\n\r\n", "\r\n\r\n", "4\r\n0000"] {
         let head = push_head("ann", "Transfer-Encoding: chunked\r\n");
-        let mut stream = connect(&world);
-        stream.write_all(&[head.as_bytes(), chunks.as_bytes()].concat()).expect("taken");
-        stream.shutdown(std::net::Shutdown::Write).expect("shut");
-        let mut answer = String::new();
-        let begun = Instant::now();
-        let _ = stream.read_to_string(&mut answer);
-        println!("{chunks:?} {:?} {answer}", begun.elapsed());
+        let answer = raw::send_all(&world, &[head.as_bytes(), chunks.as_bytes()].concat());
         assert!(!answer.contains("unpack ok"), "{chunks:?}: {answer}");
         steady.unchanged();
     }
     // Two lengths, or a length and chunks: two readers would see two different requests.
     for lengths in ["Content-Length: 4\r\nContent-Length: 5\r\n", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Content-Length: +4\r\n"] {
-        let answer = raw::send(&world, format!("{}0000", push_head("ann", lengths)).as_bytes());
+        let answer = raw::send_all(&world, format!("{}0000", push_head("ann", lengths)).as_bytes());
         assert!(code(&answer) == 400 || !answer.contains("unpack ok"), "{lengths}: {answer}");
         assert!(answer.matches("HTTP/1.1").count() <= 1, "{lengths}: {answer}");
     }
@@ -225,7 +213,6 @@ async fn api_requests_that_make_no_sense_are_told_so() {
         ("limit=99999999999999999999999".to_owned(), 400),
         ("limit=18446744073709551615".to_owned(), 0),
         ("resourceVersion=-1".to_owned(), 400),
-        ("resourceVersion=18446744073709551615&resourceVersionMatch=Exact".to_owned(), 0),
         ("labelSelector=%21%21%21".to_owned(), 400),
         (format!("labelSelector={}", "%28".repeat(5_000)), 400),
         (format!("labelSelector={wide}"), 200),
@@ -238,7 +225,9 @@ async fn api_requests_that_make_no_sense_are_told_so() {
         ("%ff%fe=1".to_owned(), 0),
         (format!("x={}", "y".repeat(50_000)), 0),
     ] {
+        let begun = Instant::now();
         let (code, body) = send(&user, "GET", &format!("{REVISIONS}?{query}"), &[], "").await;
+        println!("{:?} {code} {}", begun.elapsed(), &query[..query.len().min(50)]);
         let shown = &query[..query.len().min(80)];
         // 400 stands for every answer that says the request is wrong, 0 for any answer.
         let fits = code == wanted || wanted == 0 || (wanted == 400 && code == 422);
@@ -283,6 +272,7 @@ async fn api_requests_that_make_no_sense_are_told_so() {
         let headers: &[(&str, &str)] = if kind.is_empty() { &[] } else { &[("content-type", kind)] };
         let (code, answer) = send(&user, "PATCH", &one, headers, &body).await;
         let shown = &body[..body.len().min(60)];
+        println!("{:?} {code} {shown}", begun.elapsed());
         assert!((400..500).contains(&code), "{kind} {shown}: {code} {answer}");
         assert!(serde_json::from_str::<Value>(&answer).is_ok_and(|answer| answer["kind"] == "Status"), "{shown}: {answer}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{kind} {shown}: took {:?}", begun.elapsed());

@@ -2,7 +2,9 @@
 mod certificates;
 mod content;
 mod history;
+mod housekeeping;
 mod http;
+mod machine;
 mod many_refs;
 mod names;
 mod raw;

@@ -41,6 +41,16 @@ pub(crate) fn send(world: &World, request: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// The same from a client that says it will send no more.
+pub(crate) fn send_all(world: &World, request: &[u8]) -> String {
+    let mut stream = connect(world);
+    let _ = stream.write_all(request);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// One pkt-line.
 pub(crate) fn pkt(payload: &[u8]) -> Vec<u8> {
     let mut line = format!("{:04x}", payload.len() + 4).into_bytes();
