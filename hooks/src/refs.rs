@@ -8,8 +8,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::wire::Update;
-
 /// The values of those names that are found, as hexadecimal ids; a symbolic ref counts as not found.
 pub(crate) fn values<'a>(repository: &Path, names: impl Iterator<Item = &'a [u8]>) -> HashMap<&'a [u8], String> {
     let mut found = HashMap::new();
@@ -24,12 +22,6 @@ pub(crate) fn values<'a>(repository: &Path, names: impl Iterator<Item = &'a [u8]
         packed(repository, rest, &mut found);
     }
     found
-}
-
-/// Whether the ref is locked by a transaction that gives it its new value.
-pub(crate) fn lock_holds(repository: &Path, edit: &Update) -> bool {
-    let lock = [&*edit.name, b".lock"].concat();
-    loose(repository, &lock).as_deref() == Some(&*edit.new)
 }
 
 fn loose(repository: &Path, name: &[u8]) -> Option<String> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::hints::{Hints, settle_logged};
 use super::hook_log;
 use super::warden::Warden;
 use crate::commands::push::outcome::outcome;
@@ -14,7 +15,6 @@ use crate::commands::push::read::PushedRef;
 use crate::commands::push::reply::TOGETHER;
 use crate::commands::push::verdict::{self, Push, Verdict};
 use crate::commands::repository::ManagedRepository;
-use crate::commands::settle::settle;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
 use crate::domain::names::UserName;
@@ -22,8 +22,7 @@ use crate::domain::policy::Actor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Reply, Request, State};
 use crate::process::ProcessId;
-use crate::step::Step;
-use crate::telemetry::{Door, Known, Metrics, PushVerdict};
+use crate::telemetry::{Door, Metrics, PushVerdict};
 
 /// The service behind the hook socket.
 #[derive(Debug)]
@@ -32,12 +31,13 @@ pub struct Service {
     config: Arc<SharedConfig>,
     metrics: Arc<Metrics>,
     limits: Limits,
+    hints: Arc<Hints>,
 }
 
 impl Service {
     /// A service for these repositories and users.
     pub fn new(warden: Arc<Warden>, config: Arc<SharedConfig>, metrics: Arc<Metrics>) -> Self {
-        Self { warden, config, metrics, limits: Limits::default() }
+        Self { warden, config, metrics, limits: Limits::default(), hints: Arc::default() }
     }
 }
 
@@ -49,11 +49,7 @@ impl HookService for Service {
         let (begun, metrics) = (Instant::now(), self.metrics.clone());
         // What only hints is answered at once and done behind it.
         if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
-            tokio::task::spawn_blocking(move || {
-                Step::Moved.reached(None);
-                settle_logged(&repository);
-                metrics.index_lag(Known::Hook, begun.elapsed());
-            });
+            self.hints.follow(&repository);
             return Reply { accept: true, ..Reply::default() };
         }
         let push = match self.push(&request) {
@@ -146,13 +142,6 @@ fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits
             return Err(Reply { accept: true, lines: outcome(repository, push), verdicts: Vec::new() });
         }
     })
-}
-
-fn settle_logged(repository: &ManagedRepository) {
-    if let Err(error) = settle(repository) {
-        let path = repository.guarded.store().path();
-        tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
-    }
 }
 
 /// A verdict as the hook prints it. Where one ref was refused, every ref of the push has a reason.

@@ -34,6 +34,7 @@ use crate::index::guarded::Shared;
 use crate::listen::{Listener, needs_tls, tls_config};
 use crate::telemetry::{Known, Metrics};
 
+mod hints;
 mod hook_log;
 pub mod hook_service;
 mod requester;

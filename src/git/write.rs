@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use gix::bstr::{BStr, BString};
@@ -161,7 +162,9 @@ impl Reader {
             }
             return Ok(id);
         }
-        self.gix().objects.write_buf(kind, content).map_err(|error| self.failed(doing(), &error))?;
+        // `git gc` takes away a directory that it finds empty, also one that was just made for this: a second try makes it anew.
+        let write = || self.gix().objects.write_buf(kind, content);
+        write().or_else(|_| write()).map_err(|error| self.failed(doing(), &error))?;
         self.unsynced().borrow_mut().insert(file);
         Ok(id)
     }
@@ -169,8 +172,11 @@ impl Reader {
     /// Sees to it that every object this view wrote is on disk. `transact` does it before it moves a ref.
     pub(super) fn sync(&self) -> Result<(), GitError> {
         let sync = |path: &Path| {
-            let synced = File::open(path).and_then(|open| open.sync_all());
-            synced.map_err(|error| GitError::io("sync", path, error))
+            match File::open(path).and_then(|open| open.sync_all()) {
+                // Packed meanwhile, and synced by git; were it gone, git would refuse to make a ref lead to it.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                other => other.map_err(|error| GitError::io("sync", path, error)),
+            }
         };
         let mut files = self.unsynced().borrow_mut();
         let directories: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
