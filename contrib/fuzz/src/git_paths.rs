@@ -62,7 +62,7 @@ pub fn run(data: &[u8]) {
         assert!(RepositoryPath::parse(&path).is_ok(), "{path:?}");
         assert!(!path.starts_with('/') && !path.chars().any(char::is_control), "{path:?}");
         assert!(path.split('/').all(|segment| !matches!(segment, "" | "." | "..")), "{path:?}");
-        assert!(PathBuf::from("/root").join(&path).starts_with("/root/"), "{path:?}");
+        assert!(PathBuf::from("/srv").join(&path).starts_with("/srv/"), "{path:?}");
     }
     let (code, _, asked) = send(data, false);
     assert!((400..500).contains(&code));
