@@ -14,7 +14,7 @@ use crate::step::Step;
 use crate::telemetry::Known;
 
 /// The longest pause between two settlements of one repository.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The repositories that are being settled because of hints, with whether another hint came meanwhile.
 #[derive(Debug, Default)]

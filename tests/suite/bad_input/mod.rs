@@ -17,7 +17,7 @@
 //! | an older commit that touches another package, a forged `kpt:` line, two proposals from one base | `push_rules` |
 //! | a forged `kpt:` line on the branch, replacement objects | `review` |
 //! | 50,000 parents, a ladder of merges, dates that lie, shallow clones, no common history | `history` |
-//! | a push of 5,000 refs: drafts, deletions, unmanaged ones, a bad one among them | `many_refs` |
+//! | a push of 5,000 refs, a bad one among them, a thousand deletions, a thousand unmanaged ones | `many_refs` |
 //! | hook socket: nothing, garbage, half a frame, a huge length, and staying; lies in a well-formed request | `sockets` |
 //! | HTTP: cut bodies, broken chunks, heads without an end, paths, slow clients, compressed bombs, push options | `http` |
 //! | API: unknown versions, forged tokens of pages, huge selectors, deep JSON, patches that double, watches, HTTP/2 resets | `http` |
