@@ -274,6 +274,38 @@ fn ref_changes_outside_a_push_are_asked_about_and_housekeeping_is_not() {
 }
 
 #[test]
+fn packing_a_ref_that_moves_meanwhile_is_not_taken_for_a_change_of_it() {
+    let world = World::guarded();
+    let daemon = world.daemon(|_| refuse("only by push"));
+    let repository = world.repository();
+    world.fetch_into_server();
+    let moved = ["-c", "core.hooksPath=/dev/null", "update-ref", "refs/stoop/ledger", &world.head()];
+    assert!(world.server(&moved).ok);
+    // What `git pack-refs` read before the ledger moved on to HEAD.
+    let (zero, older) = ("0".repeat(40), world.server(&["rev-parse", "refs/stoop/ledger~1"]).text.trim().to_owned());
+    let edit = format!("{zero} {older} refs/stoop/ledger\n");
+    let ask = || {
+        let hook = repository.join("hooks/reference-transaction");
+        let script = format!("printf '{edit}' | {} prepared", hook.display());
+        let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(repository).output();
+        let passed = status.expect("the stub runs").status.success();
+        assert_eq!(passed, daemon.take().is_empty(), "who is not asked may go on, and nobody else");
+        passed
+    };
+    let (packed, lock) = (repository.join("packed-refs.lock"), repository.join("refs/stoop/ledger.lock"));
+    assert!(!ask(), "nothing says that it is packing");
+    fs::write(&packed, "").expect("written");
+    assert!(ask(), "the ref itself is not locked");
+    fs::write(&lock, format!("{}\n", world.head())).expect("written");
+    assert!(ask(), "it is locked for another value");
+    fs::write(&lock, format!("{older}\n")).expect("written");
+    assert!(!ask(), "it is locked for this value: a change, while somebody packs");
+    fs::remove_file(&packed).expect("removed");
+    assert!(!ask());
+    fs::remove_file(&lock).expect("removed");
+}
+
+#[test]
 fn committed_transactions_are_told_and_prunes_are_not() {
     let world = World::guarded();
     let daemon = world.daemon(|_| accept(&[]));

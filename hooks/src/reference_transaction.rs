@@ -3,7 +3,8 @@
 //!
 //! Never here: a failure outside the state `prepared`; git heeds none there.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::ask::{self, say};
@@ -69,16 +70,29 @@ fn prepared(place: &Place, guard: &Guard, edits: Updates) -> u8 {
 }
 
 /// Leaves out what changes no ref's value: an edit to what the ref says already (packing), and a deletion while
-/// `packed-refs` is not locked (the loose file of a packed ref goes; a real deletion holds that lock).
+/// `packed-refs` is not locked (the loose file of a packed ref goes; a real deletion holds that lock). Packing is also an edit
+/// of a ref that is not locked for it, while `packed-refs` is: that ref moved on since `git pack-refs` read it.
 fn real_changes(place: &Place, mut edits: Vec<Update>) -> Vec<Update> {
     let files_backend = !place.repository.join("reftable").exists();
-    if edits.iter().any(Update::deletes) && files_backend && !place.repository.join("packed-refs.lock").exists() {
+    if files_backend && !place.repository.join("packed-refs.lock").exists() {
         edits.retain(|edit| !edit.deletes());
+    } else if files_backend {
+        edits.retain(|edit| edit.deletes() || is_locked_for(place, edit));
     }
     let names = edits.iter().filter(|edit| !edit.deletes()).map(|edit| edit.name.clone()).collect::<Vec<_>>();
     let current = refs::values(&place.repository, names.iter().map(|name| &**name));
     edits.retain(|edit| edit.deletes() || current.get(&*edit.name) != Some(&edit.new));
     edits
+}
+
+/// Whether the ref's lock is there and may hold the new value, which git writes into it before it runs this hook. Another
+/// program's lock holds another value.
+fn is_locked_for(place: &Place, edit: &Update) -> bool {
+    let name = [&edit.name[..], b".lock"].concat();
+    match std::fs::read(place.repository.join(OsStr::from_bytes(&name))) {
+        Ok(content) => edit.new.starts_with("ref:") || content.trim_ascii() == edit.new.as_bytes(),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
 }
 
 /// Tells the daemon, except of deletions whose ref is still there: those were prunes.

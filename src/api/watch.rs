@@ -32,6 +32,9 @@ const PORTION: usize = 256;
 /// Lines are sent when they have grown to this many bytes, or when there is nothing more to send now.
 const CHUNK: usize = 32 * 1024;
 
+/// The longest that a watch lasts, whatever its client asks for.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Answers a watch with a stream of events.
 pub(crate) async fn watch<R: Watched, P: Packages>(
     state: ApiState<P>,
@@ -45,7 +48,7 @@ pub(crate) async fn watch<R: Watched, P: Packages>(
     let (sender, receiver) = mpsc::channel::<Bytes>(2);
     let mut watcher = Watcher::<R, P> {
         view: View { shape: form.shape, include: options.include },
-        ends: Instant::now() + options.timeout.unwrap_or_else(default_timeout),
+        ends: Instant::now() + options.timeout.unwrap_or_else(default_timeout).min(LONGEST),
         state,
         namespace,
         options,

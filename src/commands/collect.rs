@@ -2,6 +2,8 @@
 //!
 //! Never here: judging (see `domain::evidence`).
 
+use std::collections::HashSet;
+
 use crate::domain::annotation;
 use crate::domain::evidence::{CommitEvidence, ContentEvidence, Evidence, Limits};
 use crate::domain::names::{PackagePath, Workspace};
@@ -79,13 +81,13 @@ fn commits(
         Err(GitError::TooMany { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
+    let ids: HashSet<ObjectId> = own.iter().map(|commit| commit.id).collect();
     let mut evidence = Vec::with_capacity(own.len());
     for commit in &own {
-        let parent = judged_parent(reader, commit, head)?;
-        let parent = parent.map(|parent| reader.commit(parent)).transpose()?.map(|parent| parent.tree);
+        let parent = judged_parent(commit, &ids).map(|parent| reader.commit(parent)).transpose()?;
         evidence.push(CommitEvidence {
             id: commit.id,
-            outside: reader.first_change_outside(package, parent, commit.tree)?,
+            outside: reader.first_change_outside(package, parent.map(|parent| parent.tree), commit.tree)?,
             annotations: annotation::read(&commit.message),
             unreadable_annotation: annotation::has_unreadable(&commit.message),
         });
@@ -93,30 +95,34 @@ fn commits(
     Ok(Some(evidence))
 }
 
-/// The parent against which a commit is judged: for a merge of the branch the parent on the branch, else the first.
-fn judged_parent(reader: &Reader, commit: &Commit, head: Option<ObjectId>) -> Result<Option<ObjectId>, GitError> {
-    if let (Some(head), true) = (head, commit.parents.len() > 1) {
-        for parent in &commit.parents {
-            if reader.is_ancestor(*parent, head)? {
-                return Ok(Some(*parent));
-            }
-        }
-    }
-    Ok(commit.parents.first().copied())
+/// The parent against which a commit is judged: for a merge of the branch the parent on the branch, else the first. A parent
+/// that is none of the draft's `own` commits is on the branch; so no history is walked for each of thousands of merges.
+fn judged_parent(commit: &Commit, own: &HashSet<ObjectId>) -> Option<ObjectId> {
+    commit.parents.iter().find(|parent| !own.contains(parent)).or(commit.parents.first()).copied()
 }
 
 fn content(reader: &Reader, tree: ObjectId, limits: &Limits) -> Result<ContentEvidence, GitError> {
-    let mut evidence = ContentEvidence { files: reader.file_count(tree)?, ..ContentEvidence::default() };
-    if evidence.files > limits.files {
-        return Ok(evidence);
+    let mut evidence = ContentEvidence::default();
+    let counted = reader.file_count(tree).and_then(|files| {
+        evidence.files = files;
+        if files > limits.files {
+            return Ok(Vec::new());
+        }
+        reader.changed_paths(None, Some(tree), limits.files)
+    });
+    match counted {
+        Err(GitError::Damaged { why, .. }) => evidence.damaged = Some(why),
+        Err(GitError::TooMany { what, limit, .. }) => evidence.too_many = Some((limit, what)),
+        other => {
+            other?;
+        }
     }
-    if let Err(GitError::Damaged { why, .. }) = reader.changed_paths(None, Some(tree), limits.files) {
-        evidence.damaged = Some(why);
+    if evidence.files > limits.files || evidence.damaged.is_some() || evidence.too_many.is_some() {
         return Ok(evidence);
     }
     let mut parsed = 0;
     for file in reader.files(tree)? {
-        if file.path.len() > 1024 || file.path.contains('\u{fffd}') {
+        if file.path.len() > 1024 || !file.exact {
             evidence.bad_path.get_or_insert_with(|| file.path.clone());
         }
         match file.mode {

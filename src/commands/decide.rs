@@ -62,6 +62,17 @@ pub fn failed(error: &GitError) -> Refusal {
         .next("nothing was changed; try again, and tell the administrator of this Git server if it stays")
 }
 
+/// What was pushed is beyond a limit of looking at it, which is nobody's failure but the pusher's; else [`failed`].
+fn unjudged(package: &PackagePath, error: &GitError) -> Refusal {
+    match error {
+        GitError::TooMany { .. } | GitError::TooLarge { .. } => {
+            Refusal::new(Code::BadContent, format!("what was pushed for {package} cannot be looked at: {error}"))
+                .next("push less of it at once, or make the package smaller")
+        }
+        other => failed(other),
+    }
+}
+
 /// Decides.
 pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decision, Refusal> {
     let id = (change.package.clone(), change.workspace.clone());
@@ -171,7 +182,7 @@ fn content(
     }
     let names = (&change.package, &change.workspace);
     let evidence = collect(scene.reader, scene.view, registration, names, commit, scene.limits);
-    let evidence = evidence.map_err(|error| failed(&error))?;
+    let evidence = evidence.map_err(|error| unjudged(&change.package, &error))?;
     judge(&evidence, stage, scene.limits)?;
     decision.tree = evidence.tree;
     decision.warnings = warnings(&evidence);

@@ -4,6 +4,7 @@
 //! up.
 //! Never here: Git; `settle` looks at the refs and tells the leases.
 
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::decide::Decision;
@@ -18,6 +19,9 @@ pub const LEASE_TIME: Duration = Duration::from_secs(60);
 
 /// How long the outcome of a push is kept for its post-receive to fetch.
 const OUTCOME_TIME: Duration = Duration::from_secs(120);
+
+/// So many refs of one push are told of one by one; of the others only how many they are.
+const MOST_TOLD: usize = 100;
 
 /// One ref update that git was told it may make.
 #[derive(Debug, Clone)]
@@ -95,19 +99,28 @@ impl Leases {
 
     /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
     /// then the change is not complete: to finish it for the push would take that ref away under git's hands.
-    fn has_part_to_come(&self, lease: &Lease, now: Instant) -> bool {
+    fn has_part_to_come(&self, lease: &Lease, is_over: impl Fn(&Lease) -> bool) -> bool {
         self.leases.iter().any(|part| {
             part.stage == LeaseStage::Waiting
                 && matches!(&part.purpose, Purpose::Part(package) if Some(package) == lease.package())
                 && part.process == lease.process
-                && !part.is_over(now)
+                && !is_over(part)
         })
+    }
+
+    /// Says of each lease what [`Lease::is_over`] says, and asks only once for each process: one push may hold thousands.
+    fn over(&self) -> impl Fn(&Lease) -> bool + use<> {
+        let (now, mut gone) = (Instant::now(), HashMap::new());
+        for process in self.leases.iter().filter_map(|lease| lease.process) {
+            gone.entry(process).or_insert_with(|| process.is_gone());
+        }
+        move |lease| lease.process.map_or(now >= lease.until, |process| gone.get(&process).copied().unwrap_or_default())
     }
 
     /// Takes note of the waiting leases whose ref is at its new value, by `moved`: those whose change is complete are
     /// done, and are returned. Leases of pushes that are over and moved nothing are dropped.
     pub fn take_moved(&mut self, moved: impl Fn(&Lease) -> bool) -> Vec<Purpose> {
-        let now = Instant::now();
+        let is_over = self.over();
         for part in self.leases.iter_mut().filter(|lease| matches!(lease.purpose, Purpose::Part(_))) {
             if part.stage == LeaseStage::Waiting && moved(part) {
                 part.stage = LeaseStage::Done(Vec::new());
@@ -116,7 +129,7 @@ impl Leases {
         let complete: Vec<bool> = self
             .leases
             .iter()
-            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, now))
+            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, &is_over))
             .collect();
         let mut taken = Vec::new();
         for (lease, complete) in self.leases.iter_mut().zip(complete) {
@@ -128,7 +141,7 @@ impl Leases {
                 taken.push(lease.purpose.clone());
             }
         }
-        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !lease.is_over(now));
+        self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || moved(lease) || !is_over(lease));
         taken
     }
 
@@ -169,18 +182,23 @@ impl Leases {
 
     /// Takes the outcomes of a push's refs, in the order in which the push named them.
     pub fn take_outcomes(&mut self, process: Option<ProcessId>, names: &[RefName]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for name in names {
-            let at = self.leases.iter().position(|lease| {
-                lease.name == *name
-                    && matches!(lease.stage, LeaseStage::Done(_))
-                    && (lease.process == process || process.is_none())
-            });
-            if let Some(at) = at
-                && let LeaseStage::Done(told) = self.leases.remove(at).stage
-            {
-                lines.extend(told);
+        let wanted: HashSet<&RefName> = names.iter().collect();
+        let mut told: HashMap<RefName, Vec<String>> = HashMap::new();
+        self.leases.retain_mut(|lease| match &mut lease.stage {
+            LeaseStage::Done(lines) if lease.process == process || process.is_none() => {
+                // Of several outcomes of one ref the oldest is taken first.
+                match wanted.contains(&lease.name) && !told.contains_key(&lease.name) {
+                    true => told.insert(lease.name.clone(), std::mem::take(lines)).is_some(),
+                    false => true,
+                }
             }
+            _ => true,
+        });
+        let mut told = names.iter().filter_map(|name| told.remove(name)).filter(|lines| !lines.is_empty());
+        let mut lines: Vec<String> = told.by_ref().take(MOST_TOLD).flatten().collect();
+        let more = told.count();
+        if more > 0 {
+            lines.push(format!("and {more} more refs, each as it was pushed"));
         }
         lines
     }
@@ -225,12 +243,12 @@ mod tests {
         let own = part("refs/heads/drafts/net/router/w1", Some(living()));
         let mut leases = Leases::default();
         leases.add(vec![own.clone()]);
-        assert!(leases.has_part_to_come(&own, Instant::now()));
+        assert!(leases.has_part_to_come(&own, leases.over()));
         let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
-        assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), Instant::now()));
+        assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), leases.over()));
         assert!(leases.take_moved(|_| false).is_empty() && leases.any_waiting());
         leases.take_moved(|_| true);
-        assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, Instant::now()));
+        assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, leases.over()));
     }
 
     #[test]

@@ -130,7 +130,9 @@ fn moved_leases(repository: &ManagedRepository, view: &View, work: &mut Work) ->
 fn finish_leases(repository: &ManagedRepository) {
     let Ok(view) = repository.guarded.refresh() else { return };
     for lease in repository.leases().iter_mut() {
-        if let (LeaseStage::Done(lines), Purpose::Change(decision, _)) = (&mut lease.stage, &lease.purpose) {
+        if let (LeaseStage::Done(lines), Purpose::Change(decision, _)) = (&mut lease.stage, &lease.purpose)
+            && lines.is_empty()
+        {
             let id = (decision.change.package.clone(), decision.change.workspace.clone());
             *lines =
                 reply::done(decision, view.objects.get(&id).map(AsRef::as_ref), &repository.guarded.key().registration);

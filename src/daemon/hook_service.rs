@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::hints::{Hints, settle_logged};
 use super::warden::Warden;
 use crate::commands::process::ProcessId;
 use crate::commands::push::read::PushedRef;
 use crate::commands::push::reply::TOGETHER;
 use crate::commands::push::verdict::{self, Push, Verdict};
 use crate::commands::repository::ManagedRepository;
-use crate::commands::settle::settle;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
 use crate::domain::names::UserName;
@@ -30,12 +30,13 @@ pub struct Service {
     config: Arc<SharedConfig>,
     metrics: Arc<Metrics>,
     limits: Limits,
+    hints: Arc<Hints>,
 }
 
 impl Service {
     /// A service for these repositories and users.
     pub fn new(warden: Arc<Warden>, config: Arc<SharedConfig>, metrics: Arc<Metrics>) -> Self {
-        Self { warden, config, metrics, limits: Limits::default() }
+        Self { warden, config, metrics, limits: Limits::default(), hints: Arc::default() }
     }
 }
 
@@ -46,7 +47,7 @@ impl HookService for Service {
         };
         // What only hints is answered at once and done behind it.
         if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
-            tokio::task::spawn_blocking(move || settle_logged(&repository));
+            self.hints.follow(&repository);
             return Reply { accept: true, ..Reply::default() };
         }
         let push = match self.push(&request) {
@@ -112,13 +113,6 @@ fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits
     };
     count(request.hook, push, &verdict, metrics);
     reply(verdict)
-}
-
-fn settle_logged(repository: &ManagedRepository) {
-    if let Err(error) = settle(repository) {
-        let path = repository.guarded.store().path();
-        tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
-    }
 }
 
 fn count(hook: Hook, push: &Push, verdict: &Verdict, metrics: &Metrics) {

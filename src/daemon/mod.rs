@@ -34,6 +34,7 @@ use crate::index::guarded::Shared;
 use crate::listen::{Listener, needs_tls, tls_config};
 use crate::telemetry::Metrics;
 
+mod hints;
 pub mod hook_service;
 mod requester;
 pub mod warden;

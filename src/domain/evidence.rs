@@ -36,6 +36,8 @@ pub struct ContentEvidence {
     pub escaping_link: Option<String>,
     /// What is wrong with a directory that says two things at once: one reader would see the one, another the other.
     pub damaged: Option<String>,
+    /// What there is so much of that nobody counted on: the limit, and the name in the plural.
+    pub too_many: Option<(usize, &'static str)>,
     /// A path that is longer than a limit or not UTF-8.
     pub bad_path: Option<String>,
     /// YAML files that do not parse, at most ten; only warned of.
@@ -201,6 +203,9 @@ fn content(evidence: &Evidence, limits: &Limits) -> Result<(), Refusal> {
             "split the package",
         );
     }
+    if let Some((limit, what)) = content.too_many {
+        return bad(format!("package {package} has more than {limit} {what}"), "split the package, or make it flatter");
+    }
     if let Some(why) = &content.damaged {
         return bad(
             format!("a directory of package {package} is damaged: {why}"),
@@ -319,6 +324,8 @@ mod tests {
             (Code::ForgedAnnotation, Box::new(move |e| e.commits = commit(line("other", "w1", "0")))),
             (Code::ForgedAnnotation, Box::new(move |e| e.commits = commit(line("net/router", "w2", "0")))),
             (Code::ForgedAnnotation, Box::new(move |e| e.commits = commit(line("net/router", "w1", "4")))),
+            (Code::BadContent, Box::new(|e| e.content.too_many = Some((7, "files")))),
+            (Code::BadContent, Box::new(|e| e.content.bad_path = Some("p".to_owned()))),
             (Code::BadContent, Box::new(|e| e.content.submodule = Some("m".to_owned()))),
             (Code::BadContent, Box::new(|e| e.content.escaping_link = Some("l".to_owned()))),
             (Code::BadContent, Box::new(|e| e.content.largest = Some(("l".to_owned(), 1 << 40)))),

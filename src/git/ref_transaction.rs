@@ -101,7 +101,8 @@ fn commands(edits: &[RefEdit], zero: ObjectId) -> String {
         let line = match (expected, new) {
             (Expected::Absent, Some(new)) => format!("create {name} {new}\n"),
             (Expected::Absent, None) => format!("verify {name} {zero}\n"),
-            (Expected::At(old), None) => format!("delete {name} {old}\n"),
+            // Of a symbolic ref, itself goes, never what it names.
+            (Expected::At(old), None) => format!("option no-deref\ndelete {name} {old}\n"),
             (Expected::At(old), Some(new)) if old == new => format!("verify {name} {old}\n"),
             (Expected::At(old), Some(new)) => format!("update {name} {new} {old}\n"),
         };
@@ -118,7 +119,8 @@ fn understand(text: &str, edits: &[RefEdit]) -> Option<TransactError> {
     let quoted: Vec<&str> = detail.split('\'').skip(1).step_by(2).collect();
     let edited = |text: &str| edits.iter().map(|edit| &edit.name).find(|name| name.as_str() == text).cloned();
     let name = quoted.iter().find_map(|text| edited(text));
-    if detail.contains(".lock'") {
+    // A lock that is there, not one that cannot be made because the disk is full or may not be written.
+    if detail.contains(".lock'") && detail.contains("File exists") {
         let what = match &name {
             Some(name) => format!("ref {name}"),
             None if detail.contains("packed-refs.lock") => "packed-refs".to_owned(),

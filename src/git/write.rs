@@ -4,6 +4,7 @@
 //! Never here: refs. What is written is garbage until `ref_transaction` makes a ref lead to it.
 
 use std::fs::File;
+use std::io::ErrorKind;
 
 use gix::bstr::{BStr, BString};
 use gix::objs::tree::EntryKind;
@@ -157,9 +158,15 @@ impl Reader {
             }
             return Ok(id);
         }
-        self.gix().objects.write_buf(kind, content).map_err(|error| self.failed(doing(), &error))?;
+        // `git gc` takes away a directory that it finds empty, also one that was just made for this: a second try makes it anew.
+        let write = || self.gix().objects.write_buf(kind, content);
+        write().or_else(|_| write()).map_err(|error| self.failed(doing(), &error))?;
         let sync = |path| File::open(path).and_then(|open| open.sync_all());
-        sync(&file).map_err(|error| GitError::io("sync", &file, error))?;
+        match sync(&file) {
+            // Packed meanwhile, and synced by git.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.gix().objects.exists(&id) => return Ok(id),
+            other => other.map_err(|error| GitError::io("sync", &file, error))?,
+        }
         sync(&directory).map_err(|error| GitError::io("sync", &directory, error))?;
         Ok(id)
     }

@@ -104,9 +104,8 @@ fn command(run: &Run<'_>) -> Command {
         .env("QUERY_STRING", call.query())
         .env("CONTENT_TYPE", call.content_type())
         .env("REMOTE_ADDR", run.remote.ip().to_string());
-    if let Some(length) = call.length {
-        command.env("CONTENT_LENGTH", length.to_string());
-    }
+    // No CONTENT_LENGTH: the end of the input says it as well, and git would wait for the rest of a body that is cut short
+    // in a loop that takes a whole processor and never ends.
     if call.gzip {
         command.env("HTTP_CONTENT_ENCODING", "gzip");
     }

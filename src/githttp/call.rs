@@ -45,8 +45,6 @@ pub(super) struct Call {
     pub(super) protocol: Option<String>,
     /// Whether the body is compressed.
     pub(super) gzip: bool,
-    /// The body's length, if told.
-    pub(super) length: Option<u64>,
 }
 
 impl Call {
@@ -103,8 +101,7 @@ pub(super) fn parse(request: &Request) -> Result<Call, Refused> {
         Some("gzip" | "x-gzip") => true,
         Some(_) => return Err(Refused::Encoding),
     };
-    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    Ok(Call { service, refs_only, repository, protocol: protocol(headers), gzip, length })
+    Ok(Call { service, refs_only, repository, protocol: protocol(headers), gzip })
 }
 
 /// The service in `?service=…`; without one, the client speaks the dumb protocol.
@@ -165,15 +162,14 @@ mod tests {
         let headers = [
             ("content-type", "application/x-git-receive-pack-request"),
             ("content-encoding", "gzip"),
-            ("content-length", "12"),
             ("git-protocol", "version=2"),
         ];
         let push = request("POST", "/a.git/git-receive-pack", &headers).expect("fine");
-        assert_eq!((push.service, push.gzip, push.length), (Service::ReceivePack, true, Some(12)));
+        assert_eq!((push.service, push.gzip), (Service::ReceivePack, true));
         assert_eq!(push.protocol.as_deref(), Some("version=2"));
         let strange = [headers[0], ("git-protocol", "$(id)")];
         let push = request("POST", "/a.git/git-receive-pack", &strange).expect("fine without");
-        assert_eq!((push.protocol, push.gzip, push.length), (None, false, None));
+        assert_eq!((push.protocol, push.gzip), (None, false));
     }
 
     #[test]

@@ -50,6 +50,14 @@ impl Clock {
             Err(error) => return Err(error),
         };
         let start = now().0.max(ceiling);
+        // One stride ahead is how the daemon before left it.
+        let behind = ceiling.saturating_sub(now().0) / 1_000_000;
+        if behind > STRIDE / 1_000_000 {
+            tracing::warn!(
+                file = %file.display(), seconds = behind,
+                "the machine's clock is behind the resource versions given before; they go on from there, look at the clock"
+            );
+        }
         write_atomically(&file, start + STRIDE)?;
         Ok(Self { file, start, state: Mutex::new(State { last: start, ceiling: start + STRIDE }) })
     }

@@ -1,0 +1,77 @@
+//! Follows hints that a repository's refs moved: it is settled behind them, one settlement at a time, and however many hints
+//! come while one runs, one more follows. A push of thousands of refs gives a hint for each.
+//!
+//! Never here: answering hooks, and anything that must be done before an answer.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::commands::repository::ManagedRepository;
+use crate::commands::settle::settle;
+
+/// The longest pause between two settlements of one repository.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The repositories that are being settled because of hints, with whether another hint came meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Hints(Mutex<HashMap<PathBuf, bool>>);
+
+impl Hints {
+    /// Sees to it that the repository is settled, from its state at or after this moment. Returns at once.
+    ///
+    /// Must be called within a tokio runtime.
+    pub(super) fn follow(self: &Arc<Self>, repository: &Arc<ManagedRepository>) {
+        let path = repository.guarded.store().path().to_owned();
+        let mut running = self.running();
+        if let Some(again) = running.get_mut(&path) {
+            *again = true;
+            return;
+        }
+        running.insert(path.clone(), false);
+        drop(running);
+        let (hints, repository) = (self.clone(), repository.clone());
+        tokio::spawn(async move {
+            loop {
+                let begun = Instant::now();
+                let settling = repository.clone();
+                if let Err(error) = tokio::task::spawn_blocking(move || settle_logged(&settling)).await {
+                    tracing::error!(path = %path.display(), %error, "a repository could not be settled; a rescan will");
+                }
+                if !hints.again(&path) {
+                    return;
+                }
+                // So the settling of a long push does not take more of the machine than the push.
+                tokio::time::sleep(begun.elapsed().min(LONGEST_PAUSE)).await;
+            }
+        });
+    }
+
+    /// Whether a hint came since the last settlement began; where none did, the repository is not followed any more.
+    fn again(&self, path: &PathBuf) -> bool {
+        let mut running = self.running();
+        match running.get_mut(path) {
+            Some(again) if *again => {
+                *again = false;
+                true
+            }
+            _ => {
+                running.remove(path);
+                false
+            }
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<PathBuf, bool>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Settles, and tells the log where that fails.
+pub(super) fn settle_logged(repository: &ManagedRepository) {
+    if let Err(error) = settle(repository) {
+        let path = repository.guarded.store().path();
+        tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
+    }
+}
