@@ -210,9 +210,20 @@ impl World {
 
     /// Starts the daemon with more arguments and waits until it is ready.
     pub fn start_daemon_with(&mut self, more: &[&str]) {
+        self.launch(Command::new(env!("CARGO_BIN_EXE_stoop")), more);
+    }
+
+    /// Starts the daemon through a shell script, which runs it as `"$@"`, and waits until it is ready.
+    pub fn start_daemon_through(&mut self, script: &str) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_stoop")]);
+        self.launch(shell, &[]);
+    }
+
+    fn launch(&mut self, mut command: Command, more: &[&str]) {
         assert!(self.daemon.is_none(), "the daemon runs already");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("the log");
-        let mut daemon = Command::new(env!("CARGO_BIN_EXE_stoop"))
+        let mut daemon = command
             .arg("serve")
             .args(["--api", "--git"].iter().filter(|door| !more.contains(door)).flat_map(|door| [door, "127.0.0.1:0"]))
             .arg("--root")
