@@ -48,7 +48,7 @@ fn of_a_symbolic_ref_itself_is_deleted_and_not_what_it_names() {
     for format in FORMATS {
         let Two { repo, store, old, .. } = two(format);
         repo.git(&["symbolic-ref", "refs/approve/a/w", "refs/heads/main"]);
-        transact(&store, &[RefEdit::delete(name("refs/approve/a/w"), old)], "m").expect("deleted");
+        transact(&store.reader(), &[RefEdit::delete(name("refs/approve/a/w"), old)]).expect("deleted");
         let refs = store.reader().refs().expect("refs");
         let left = refs.iter().map(|value| value.name.as_str()).collect::<Vec<_>>();
         assert_eq!(left, ["refs/heads/main", "refs/heads/other"], "{format}");
@@ -60,10 +60,10 @@ fn a_lock_that_cannot_be_made_is_not_called_another_process() {
     let Two { repo, store, old, new } = two("sha1");
     // A file where git needs a directory for the lock.
     std::fs::write(store.path().join("refs/approve"), "in the way").expect("written");
-    let error = transact(&store, &[RefEdit::create(name("refs/approve/a/w"), old)], "m").expect_err("refused");
+    let error = transact(&store.reader(), &[RefEdit::create(name("refs/approve/a/w"), old)]).expect_err("refused");
     assert!(!matches!(error, TransactError::Locked { .. }), "{error:?}");
     std::fs::write(store.path().join("refs/heads/main.lock"), "").expect("written");
-    let error = transact(&store, &[RefEdit::update(name("refs/heads/main"), old, new)], "m").expect_err("refused");
+    let error = transact(&store.reader(), &[RefEdit::update(name("refs/heads/main"), old, new)]).expect_err("refused");
     assert!(matches!(error, TransactError::Locked { .. }), "{error:?}");
     drop(repo);
 }
