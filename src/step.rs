@@ -88,8 +88,10 @@ impl Step {
             return;
         };
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        while who != "git" {
-            std::thread::park();
+        if who != "git" {
+            loop {
+                std::thread::park();
+            }
         }
     }
 }

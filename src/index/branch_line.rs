@@ -22,6 +22,9 @@ const FEW_CHANGES: usize = 1_000;
 /// So many commits are looked at one by one before the whole branch is read again.
 const FEW_COMMITS: usize = 1_000;
 
+/// For each package the newest commit that changed it, and that commit's time in seconds since 1970.
+type Changers = BTreeMap<PackagePath, (ObjectId, i64)>;
+
 /// One package on the branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnBranch {
@@ -120,7 +123,7 @@ impl BranchLine {
         reader: &Reader,
         head: ObjectId,
         packages: &RedBlackTreeMapSync<PackagePath, OnBranch>,
-    ) -> Result<Option<BTreeMap<PackagePath, (ObjectId, i64)>>, GitError> {
+    ) -> Result<Option<Changers>, GitError> {
         let mut found = BTreeMap::new();
         let mut commit = reader.commit(head)?;
         for _ in 0..FEW_COMMITS {
@@ -216,11 +219,7 @@ fn enclosing(path: &str, is_package: impl Fn(&PackagePath) -> bool) -> Option<Pa
 }
 
 /// For each package the newest first-parent commit that changed it, and its time.
-fn changers(
-    reader: &Reader,
-    head: ObjectId,
-    wanted: &BTreeMap<PackagePath, ObjectId>,
-) -> Result<BTreeMap<PackagePath, (ObjectId, i64)>, GitError> {
+fn changers(reader: &Reader, head: ObjectId, wanted: &BTreeMap<PackagePath, ObjectId>) -> Result<Changers, GitError> {
     let mut open = wanted.clone();
     let mut found = BTreeMap::new();
     let mut next = Some(head);

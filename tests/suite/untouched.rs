@@ -2,7 +2,7 @@
 //!
 //! Never here: what is pushed, and why it is refused.
 
-use crate::support::{Answer, World};
+use crate::support::{Answer, World, eventually};
 
 /// A repository as it was.
 pub(crate) struct Untouched<'w> {
@@ -25,6 +25,10 @@ impl<'w> Untouched<'w> {
 }
 
 fn state(world: &World, repository: &str) -> (String, String) {
+    eventually("what was done before is written down", || {
+        let left = world.on_disk(repository, &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]);
+        left.stdout.is_empty().then_some(())
+    });
     let objects = world.on_disk(repository, &["count-objects", "-v"]).ok().stdout;
     (world.refs(repository), objects)
 }

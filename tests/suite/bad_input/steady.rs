@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::steps::settled_ledger;
 use crate::support::{Workdir, World, eventually};
 
 /// Descriptors that a daemon may hold more than before: connections that its clients keep open, the cache's log.
@@ -21,6 +22,9 @@ pub(crate) struct Steady<'w> {
 impl<'w> Steady<'w> {
     /// Remembers how it is; nothing may be under way.
     pub(crate) fn now(world: &'w World) -> Self {
+        if world.on_disk("packages", &["rev-parse", "-q", "--verify", "refs/stoop/ledger"]).code == 0 {
+            settled_ledger(world);
+        }
         let ledger = world.on_disk("packages", &["for-each-ref", "--format=%(objectname)", "refs/stoop"]).ok().stdout;
         Self { world, refs: world.refs("packages"), ledger, descriptors: descriptors(world) }
     }
@@ -59,10 +63,14 @@ pub(crate) fn descriptors(world: &World) -> usize {
     std::fs::read_dir(directory).expect("Linux tells").count()
 }
 
-/// The daemon's child processes.
-pub(crate) fn children(world: &World) -> String {
+/// The daemon's child processes, but for the git that stays to move refs.
+pub(crate) fn children(world: &World) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", world.ready().pid)).expect("Linux tells").flatten();
-    tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok()).collect::<String>()
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: String = children.collect();
+    let command = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let stays = |pid: &&str| command(pid).contains("\0update-ref\0");
+    children.split_whitespace().filter(|pid| !stays(pid)).map(str::to_owned).collect()
 }
 
 /// A figure of the daemon's memory in KiB: `VmRSS`, or `VmHWM` for the most it ever was.
