@@ -67,12 +67,14 @@ impl Writer {
     }
 }
 
-/// The processes that work in a repository: their directory is there, or their arguments name it.
+/// The processes that work in a repository: their directory is there, or their arguments name it. But for the git that stays
+/// with the daemon to move refs.
 fn processes(repository: &Path) -> Vec<PathBuf> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
     let works = |process: &PathBuf| {
+        let arguments = arguments(process);
         std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(repository))
-            || arguments(process).contains(&*repository.to_string_lossy())
+            || (arguments.contains(&*repository.to_string_lossy()) && !arguments.contains(" update-ref "))
     };
     all.filter(works).collect()
 }
