@@ -13,6 +13,7 @@
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -271,7 +272,14 @@ fn follow<'r>(
 }
 
 /// Device, inode, size, and the times of the content and of the inode.
-type Stamp = [i64; 7];
+pub(super) type Stamp = [i64; 7];
+
+/// The file `packed-refs` as it is now, if there is one. As long as it is held open, no other file has its stamp.
+pub(super) fn packed_refs(repository: &Path) -> Option<(File, Stamp)> {
+    let file = File::open(repository.join("packed-refs")).ok()?;
+    let stamp = stamp(&file.metadata().ok()?);
+    Some((file, stamp))
+}
 
 /// What tells one file from another, and a file from itself after it was written to.
 fn stamp(metadata: &Metadata) -> Stamp {

@@ -1,7 +1,8 @@
 //! A `git update-ref --stdin` that stays: one transaction after another, without a new process for each.
 //!
-//! git reads `packed-refs` again when it is another file, and forgets the loose refs it knew after each transaction, so
-//! that a process that stays sees what others do as a new one would.
+//! git forgets the loose refs it knew after each transaction. `packed-refs` it reads again when it takes it for another file,
+//! by its size, its inode and whole seconds: of two rewrites in one second the second may have the inode of the file before,
+//! and is not noticed. So a session ends when `packed-refs` is not the very file any more with which it began.
 //! Never here: what is in a transaction, and reading what git says when it fails (`ref_transaction`).
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::command::git;
 use super::error::GitError;
+use super::ref_files::{Stamp, packed_refs};
 use crate::process::ProcessId;
 
 /// A session that had nothing to do for so long ends.
@@ -29,6 +31,8 @@ pub(super) struct RefSession {
     answers: BufReader<ChildStdout>,
     /// A file, so that git never waits for somebody to read what it says.
     words: File,
+    /// `packed-refs` when git was started, held open so that no later one has its inode.
+    packed: Option<(File, Stamp)>,
     answered: bool,
     transactions: usize,
     used: Instant,
@@ -52,6 +56,7 @@ impl RefSession {
             text: format!("cannot be started: {error}"),
         };
         let words = tempfile::tempfile().map_err(failed)?;
+        let packed = packed_refs(repository);
         let mut child = git(repository)
             .args(["-c", "core.filesRefLockTimeout=1000", "-c", "core.packedRefsTimeout=2000"])
             .args(["update-ref", "-m", "Stoop: see refs/stoop/ledger", "--stdin"])
@@ -63,7 +68,13 @@ impl RefSession {
         let missing = || failed(io::Error::other("it has no standard input or output"));
         let commands = child.stdin.take().ok_or_else(missing)?;
         let answers = BufReader::new(child.stdout.take().ok_or_else(missing)?);
-        Ok(Self { child, commands, answers, words, answered: false, transactions: 0, used: Instant::now() })
+        Ok(Self { child, commands, answers, words, packed, answered: false, transactions: 0, used: Instant::now() })
+    }
+
+    /// Whether `packed-refs` is still the file with which it began.
+    pub(super) fn is_current(&self, repository: &Path) -> bool {
+        let now = packed_refs(repository).map(|(_, stamp)| stamp);
+        self.packed.as_ref().map(|(_, stamp)| *stamp) == now
     }
 
     /// Its process, where that can be told.

@@ -85,6 +85,9 @@ enum Failure {
 }
 
 fn attempt(store: &Store, slot: &mut Option<RefSession>, edits: &[RefEdit]) -> Result<(), Failure> {
+    if let Some(outdated) = slot.take_if(|session| !session.is_current(store.path())) {
+        outdated.end();
+    }
     let reused = slot.is_some();
     let mut session = match slot.take() {
         Some(session) => session,
