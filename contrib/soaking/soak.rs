@@ -17,7 +17,7 @@ use crate::recording::checker::check;
 use crate::recording::door::{Door, Runs};
 use crate::recording::recorder::{Plan, Recorder, Start};
 use crate::recording::{Acknowledged, Record, Selection, Shown};
-use crate::support::World;
+use crate::support::{World, free_port};
 use crate::traffic::writer::{Noted, Place, Writer};
 use crate::traffic::{End, Tally};
 
@@ -32,15 +32,7 @@ type Told = BTreeMap<String, (Vec<Acknowledged>, Vec<Noted>)>;
 
 /// Six of the sixteen clients: they watch.
 fn watchers() -> Vec<Plan> {
-    let plan = |title: &str, selection, start| Plan {
-        title: title.to_owned(),
-        selection,
-        start,
-        table: false,
-        bookmarks: true,
-        hangs_up: None,
-        resumes: true,
-    };
+    let plan = Plan::new;
     let all = Selection::default;
     let drafts = Selection { lifecycle: Some("Draft".to_owned()), ..all() };
     vec![
@@ -51,11 +43,6 @@ fn watchers() -> Vec<Plan> {
         plan("drafts", drafts, Start::Present),
         Plan { table: true, ..plan("rows", all(), Start::List) },
     ]
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Runs the soak and says what was wrong.
@@ -153,7 +140,7 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
         recorder.stop().await;
     }
     for repository in &repositories {
-        let answer = world.on_disk(repository, &["fsck", "--strict"]);
+        let answer = world.fsck(repository);
         if answer.code != 0 {
             faults.push(format!("{repository}: git fsck: {}", answer.stderr));
         }

@@ -11,7 +11,7 @@ use super::record::{Draft, append, person};
 use super::repositories::Repositories;
 use super::repository::ManagedRepository;
 use super::request::{PackageFile, Packages, Precondition, Removal, Update};
-use super::settle::{settle, settle_locked};
+use super::settle::{settle_locked, settle_logged};
 use super::transition;
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
@@ -75,12 +75,7 @@ impl PackageCommands {
     /// Has the deeds of a write recorded, which its client need not wait for.
     fn settle_after(&self, namespace: &str, name: &str) {
         if let Some(repository) = self.repositories.of_object(namespace, name) {
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = settle(&repository) {
-                    let path = repository.guarded.store().path();
-                    tracing::error!(path = %path.display(), %error, "the repository cannot be read after a write; a rescan will record it");
-                }
-            });
+            tokio::task::spawn_blocking(move || settle_logged(&repository));
         }
     }
 }

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use crate::domain::annotation::ORCHESTRATOR;
-use crate::domain::ledger::{Entry, EntryKey, Versions};
+use crate::domain::ledger::{Deed, Entry, EntryKey, Versions};
+use crate::domain::lifecycle::Action;
 use crate::domain::names::{PackagePath, UserName, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::ref_plan::RefEdit;
+use crate::domain::refs::RevisionNumber;
 use crate::git::{GitError, LedgerStore, Person, Reader, TransactError, transact};
 use crate::index::clock;
 use crate::index::guarded::{Guarded, View, Writer};
@@ -48,6 +50,27 @@ pub fn person(user: &UserName) -> Person {
 pub fn orchestrator() -> Person {
     let (name, email) = ORCHESTRATOR;
     Person { name: name.to_owned(), email: email.to_owned(), seconds: clock::now().seconds(), offset_seconds: 0 }
+}
+
+/// One line of the ledger's log for one transition; the number is told of approvals and deletions.
+pub fn line(
+    (package, workspace): (&PackagePath, &Workspace),
+    action: Action,
+    number: Option<RevisionNumber>,
+    deed: &Deed,
+) -> String {
+    let number = number.filter(|_| matches!(action, Action::Approve | Action::Delete));
+    let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
+    format!("{} {package} {workspace}{number} at {} by {}", action.as_str(), deed.commit, deed.by)
+}
+
+/// Several lines as one commit message; `None` when there are none.
+pub fn summary(lines: &[String]) -> Option<String> {
+    match lines {
+        [] => None,
+        [only] => Some(only.clone()),
+        [first, rest @ ..] => Some(format!("{first} and {} more\n\n{}", rest.len(), rest.join("\n"))),
+    }
 }
 
 /// A commit of the ledger that is written and that nothing leads to yet.

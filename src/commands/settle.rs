@@ -10,7 +10,7 @@ use super::completed;
 use super::decide::{Decision, Scene, decide};
 use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
-use super::record::{Draft, conclude, orchestrator, person};
+use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
 use super::transition;
 use crate::domain::change::Change;
@@ -42,24 +42,37 @@ pub fn settle(repository: &ManagedRepository) -> Result<(), GitError> {
     settle_locked(repository, &writer).map(|_| ())
 }
 
-/// The same for a caller who is the writer already; the view is the one that it leaves.
+/// Settles the repository for somebody who has his answer already: the log is told where that fails.
+pub fn settle_logged(repository: &ManagedRepository) {
+    if let Err(error) = settle(repository) {
+        unreadable(repository, &error);
+    }
+}
+
+/// Tells the log that a change could not be seen to its end now.
+pub fn unreadable(repository: &ManagedRepository, error: &GitError) {
+    let path = repository.guarded.store().path();
+    tracing::error!(path = %path.display(), %error, "the repository cannot be read after a change; a rescan will complete it");
+}
+
+/// The same as `settle` for a caller who is the writer already; the view is the one that it leaves.
 pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<View, GitError> {
     let (found, view) = move_refs(repository, writer)?;
     let idle = found.done.is_empty() && found.dropped.is_empty() && found.imports.is_empty();
     if idle && repository.guarded.unrecorded().is_empty() {
         return Ok(view);
     }
-    record(repository, writer, found);
+    write_down(repository, writer, &view, &found);
     repository.guarded.refresh()
 }
 
 /// Moves the refs that are still to move, shows the outcome to watchers and pushers, and leaves the deeds to the next
 /// settlement: for a push that waits for its reply.
 pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(), GitError> {
-    let (found, _) = move_refs(repository, writer)?;
+    let (found, view) = move_refs(repository, writer)?;
     // What has no intent in the ledger is known only here and now.
     if !found.imports.is_empty() {
-        record(repository, writer, found);
+        write_down(repository, writer, &view, &found);
     }
     Ok(())
 }
@@ -78,19 +91,20 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     repository.leases().note_moved(at_new_value);
     repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     let mut found = Found::default();
-    let mut edits = Vec::new();
+    let (mut edits, mut unfinished) = (Vec::new(), Vec::new());
     for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
         if repository.leases().holds(&entry.package, None) {
             continue;
         }
         match complete(&entry.package, &entry.workspace, intent, &see(&view, &reader, entry, intent)?) {
+            Completion::Finish(missing) if missing.is_empty() => found.done.push((entry.clone(), intent.clone())),
             Completion::Finish(missing) => {
-                if !missing.is_empty() && !repository.leases().completes(&entry.package) {
+                if !repository.leases().completes(&entry.package) {
                     repository.metrics.found(RescanFinding::Unfinished);
                 }
-                edits.extend(missing.iter().cloned());
-                found.done.push((entry.clone(), intent.clone()));
+                edits.extend(missing);
+                unfinished.push((entry.clone(), intent.clone()));
             }
             Completion::NotBegun => found.dropped.push(entry.clone()),
         }
@@ -98,11 +112,10 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     if !edits.is_empty() {
         if let Err(error) = crate::git::transact(&reader, &edits) {
             tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
-            let waits = |entry: &Entry| edits.iter().any(|edit| names_package(&edit.name, entry));
-            found.done.retain(|(entry, _)| !waits(entry));
             return Ok((found, view));
         }
         Step::Completed.reached(None);
+        found.done.append(&mut unfinished);
         view = guarded.refresh()?;
     }
     repository.leave(&view.snapshot);
@@ -111,11 +124,6 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     }
     tell(repository, &view, &mut found);
     Ok((found, view))
-}
-
-/// Whether a ref that is to be moved belongs to an entry's transition.
-fn names_package(name: &RefName, entry: &Entry) -> bool {
-    name.as_str().contains(&format!("/{}/", entry.package))
 }
 
 /// Fills in what to tell the pushers whose transitions are complete.
@@ -138,21 +146,20 @@ fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
 }
 
 /// Writes what happened into the ledger, in one commit.
-fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
+fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, found: &Found) {
     let guarded = &repository.guarded;
-    let Ok(view) = guarded.refresh() else { return };
-    let message = message(&found);
+    let message = message(found);
     let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
     for (entry, Intent { action, deed, revision, .. }) in &found.done {
-        draft.entry(&view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
+        draft.entry(view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
     }
     for entry in &found.dropped {
         tracing::warn!(
             repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
             "a transition was begun and its refs never moved; it is dropped"
         );
-        draft.entry(&view, &entry.package, &entry.workspace).intent = None;
+        draft.entry(view, &entry.package, &entry.workspace).intent = None;
     }
     if !found.imports.is_empty() {
         draft.tell();
@@ -169,18 +176,13 @@ fn record(repository: &ManagedRepository, writer: &Writer<'_>, found: Found) {
 /// What the ledger's log says of it.
 fn message(found: &Found) -> String {
     let deed = |(entry, Intent { action, deed, revision, .. }): &(Entry, Intent)| {
-        let number = revision.filter(|_| matches!(action, Action::Approve | Action::Delete));
-        let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
-        let (action, commit) = (action.as_str(), deed.commit);
-        format!("{action} {} {}{number} at {commit} by {}", entry.package, entry.workspace, deed.by)
+        record::line((&entry.package, &entry.workspace), *action, *revision, deed)
     };
     let lines: Vec<String> = found.done.iter().map(deed).chain(found.imports.iter().cloned()).collect();
-    match lines.as_slice() {
-        [] if found.dropped.is_empty() => "Record what was found".to_owned(),
-        [] => "Drop what did not happen".to_owned(),
-        [only] => only.clone(),
-        [first, rest @ ..] => format!("{first} and {} more\n\n{}", rest.len(), rest.join("\n")),
-    }
+    record::summary(&lines).unwrap_or_else(|| match found.dropped.is_empty() {
+        true => "Record what was found".to_owned(),
+        false => "Drop what did not happen".to_owned(),
+    })
 }
 
 fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<Seen, GitError> {

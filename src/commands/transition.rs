@@ -201,22 +201,13 @@ pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Inte
     Intent { action: decision.change.action, deed: deed.clone(), revision: decision.number.or(of_tag), merge }
 }
 
-/// One line for the ledger's log and the ref transaction.
+/// What the ledger's log says of decisions; empty when there are none.
 pub fn message(decided: &[Decided]) -> String {
-    let one = |(decision, deed): &Decided| {
+    let line = |(decision, deed): &Decided| {
         let change = &decision.change;
-        let number = decision.number.map(|number| format!(" as v{number}")).unwrap_or_default();
-        let (action, commit) = (change.action.as_str(), decision.commit);
-        format!("{action} {} {}{number} at {commit} by {}", change.package, change.workspace, deed.by)
+        record::line((&change.package, &change.workspace), change.action, decision.number, deed)
     };
-    match decided {
-        [] => String::new(),
-        [only] => one(only),
-        [first, rest @ ..] => {
-            let rest: Vec<String> = rest.iter().map(one).collect();
-            format!("{} and {} more\n\n{}", one(first), rest.len(), rest.join("\n"))
-        }
-    }
+    record::summary(&decided.iter().map(line).collect::<Vec<_>>()).unwrap_or_default()
 }
 
 /// The refusal for refs that could not be moved; nothing was changed.

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::commands::repository::ManagedRepository;
-use crate::commands::settle::settle;
-use crate::step::Step;
+use crate::commands::settle::settle_logged;
 use crate::telemetry::Known;
 
 /// The longest pause between two settlements of one repository.
@@ -39,7 +38,6 @@ impl Hints {
                 let begun = Instant::now();
                 let settling = repository.clone();
                 let settle = move || {
-                    Step::Moved.reached(None);
                     settle_logged(&settling);
                     settling.metrics.index_lag(Known::Hook, begun.elapsed());
                 };
@@ -72,13 +70,5 @@ impl Hints {
 
     fn running(&self) -> MutexGuard<'_, HashMap<PathBuf, bool>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// Settles, and tells the log where that fails.
-pub(super) fn settle_logged(repository: &ManagedRepository) {
-    if let Err(error) = settle(repository) {
-        let path = repository.guarded.store().path();
-        tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
     }
 }

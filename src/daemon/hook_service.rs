@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::hints::{Hints, settle_logged};
+use super::hints::Hints;
 use super::hook_log;
 use super::warden::Warden;
 use crate::commands::push::outcome::outcome;
@@ -22,6 +22,7 @@ use crate::domain::policy::Actor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Reply, Request, State};
 use crate::process::ProcessId;
+use crate::step::Step;
 use crate::telemetry::{Door, Metrics, PushVerdict};
 
 /// The service behind the hook socket.
@@ -49,6 +50,7 @@ impl HookService for Service {
         let (begun, metrics) = (Instant::now(), self.metrics.clone());
         // What only hints is answered at once and done behind it.
         if let Hook::ReferenceTransaction(State::Committed | State::Aborted) = request.hook {
+            Step::Moved.reached(None);
             self.hints.follow(&repository);
             return Reply { accept: true, ..Reply::default() };
         }
@@ -76,7 +78,7 @@ impl HookService for Service {
         metrics.hook(name_of(hook), begun.elapsed());
         if let Hook::PostReceive | Hook::ProcReceive { .. } = hook {
             // The deeds: the pusher need not wait for them.
-            tokio::task::spawn_blocking(move || settle_logged(&repository));
+            self.hints.follow(&repository);
         }
         answer.unwrap_or_else(|error| {
             tracing::error!(%error, "a hook could not be answered");

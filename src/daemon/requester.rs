@@ -98,33 +98,21 @@ impl Write {
         let Self { user, verb, resource, object, dry_run, .. } = self;
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = response.status().as_u16();
-        if response.status().is_success() {
-            tracing::info!(
-                user,
-                verb,
-                resource,
-                object,
-                dry_run,
-                decision = "accepted",
-                status,
-                milliseconds,
-                "api write"
-            );
-            return;
-        }
-        let refused = response.extensions().get::<Refused>();
-        let code = refused.map_or("", |refused| refused.code.map_or(refused.reason, |code| code.as_str()));
-        let reason = refused.map_or("", |refused| refused.message.as_str());
+        let accepted = response.status().is_success();
+        let decision = if accepted { "accepted" } else { "refused" };
+        let refused = response.extensions().get::<Refused>().filter(|_| !accepted);
         if let Some(code) = refused.and_then(|refused| refused.code) {
             metrics.refusal(Door::Api, code);
         }
+        let code = refused.map(|refused| refused.code.map_or(refused.reason, |code| code.as_str()));
+        let reason = refused.map(|refused| refused.message.as_str());
         tracing::info!(
             user,
             verb,
             resource,
             object,
             dry_run,
-            decision = "refused",
+            decision,
             code,
             status,
             milliseconds,

@@ -19,6 +19,9 @@ use super::trees::is_forbidden;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 
+/// How often an object is tried to be written.
+const TRIES: usize = 8;
+
 /// A commit to be written.
 #[derive(Debug, Clone)]
 pub struct NewCommit<'a> {
@@ -162,9 +165,11 @@ impl Reader {
             }
             return Ok(id);
         }
-        // `git gc` takes away a directory that it finds empty, also one that was just made for this: a second try makes it anew.
+        // `git gc` takes away a directory that it finds empty, also one that was just made for this: another try makes it
+        // anew. A busy machine may stop us for as long as gc takes to come by a second time.
         let write = || self.gix().objects.write_buf(kind, content);
-        write().or_else(|_| write()).map_err(|error| self.failed(doing(), &error))?;
+        let written = (1..TRIES).fold(write(), |tried, _| tried.or_else(|_| write()));
+        written.map_err(|error| self.failed(doing(), &error))?;
         self.unsynced().borrow_mut().insert(file);
         Ok(id)
     }

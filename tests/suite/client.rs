@@ -39,12 +39,6 @@ pub(crate) fn revisions(client: kube::Client) -> Api<DynamicObject> {
     Api::default_namespaced_with(client, &ApiResource::from_gvk_with_plural(&kind, "packagerevisions"))
 }
 
-/// A port that nobody listens on now: for a daemon that is to come back at the same address.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
 /// Sends a request as it is; returns the code and the body.
 pub(crate) async fn send(
     client: &kube::Client,

@@ -93,7 +93,7 @@ fn sound(world: &World, workspace: &str) -> String {
 
 #[test]
 fn of_an_approval_and_a_withdrawal_one_wins() {
-    let world = World::with_repository();
+    let mut world = World::with_repository();
     let (ann, art) = (world.clone("ann", "packages"), world.clone("art", "packages"));
     let mut published = 0;
     for round in 0..8 {
@@ -132,7 +132,7 @@ fn of_an_approval_and_a_withdrawal_one_wins() {
             assert!(refs.contains(&format!("drafts/{P}/{workspace} {}", art.head())), "nothing is lost: {refs}");
         }
     }
-    world.on_disk("packages", &["fsck", "--strict"]).ok();
+    world.fsck("packages").ok();
 }
 
 #[test]

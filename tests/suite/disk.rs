@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::steps::{P, lifecycle};
+use crate::steps::{P, lifecycle, settled_ledger};
 use crate::support::{World, eventually, git_command, run};
 
 const NO_HOOKS: &str = "core.hooksPath=/dev/null";
@@ -87,6 +87,7 @@ fn git_s_housekeeping_works_while_the_hooks_are_there() {
     let ann = world.clone("ann", "packages");
     ann.package(P, "two");
     ann.draft(P, "w2").ok();
+    settled_ledger(&world);
     let before = world.refs("packages");
     let housekeeping: [&[&str]; 6] = [
         &["pack-refs", "--all"],

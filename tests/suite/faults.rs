@@ -128,7 +128,7 @@ fn interrupt(case: &Case) {
         }
     }
     assert!(died >= 6, "{}: it died only {died} times", case.name);
-    stage.world.on_disk("packages", &["fsck", "--strict"]).ok();
+    stage.world.fsck("packages").ok();
 }
 
 fn recorded(stage: &Stage, case: &Case, workspace: &str) -> usize {

@@ -10,8 +10,9 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams, Watch
 use kube::runtime::watcher;
 use serde_json::json;
 
-use crate::client::{REVISIONS, client, free_port, get, revisions, send};
+use crate::client::{REVISIONS, client, get, revisions, send};
 use crate::packages::Shelf;
+use crate::support::free_port;
 
 fn version(object: &DynamicObject) -> u64 {
     object.metadata.resource_version.as_deref().expect("a version").parse().expect("a number")

@@ -8,7 +8,7 @@ use crate::untouched::refused;
 
 #[test]
 fn an_approval_is_bound_to_the_object_id_and_happens_once() {
-    let world = World::with_repository();
+    let mut world = World::with_repository();
     let ann = world.clone("ann", "packages");
     let first = ann.package(P, "one");
     ann.propose(P, "w1").ok();
@@ -33,7 +33,7 @@ fn an_approval_is_bound_to_the_object_id_and_happens_once() {
     assert!(refs.contains(&format!("refs/tags/{P}/v1")) && !refs.contains("refs/approve"), "{refs}");
     let parents = world.on_disk("packages", &["log", "-1", "--format=%P %an %cn", "main"]).ok();
     assert!(parents.text().ends_with(&format!("{second} bob Package Orchestration Service")), "{}", parents.text());
-    world.on_disk("packages", &["fsck", "--strict", "--no-dangling"]).ok();
+    world.fsck("packages").ok();
 }
 
 #[test]

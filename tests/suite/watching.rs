@@ -12,12 +12,11 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use crate::client::free_port;
 use crate::recording::checker::check;
 use crate::recording::door::{Door, REVISIONS, Runs};
 use crate::recording::recorder::{Plan, Recorder, Start};
 use crate::recording::{Record, Selection};
-use crate::support::{World, git_command, run};
+use crate::support::{World, free_port, git_command, run};
 use crate::traffic::Tally;
 use crate::traffic::commits::commits;
 use crate::traffic::writer::{Place, Writer};
@@ -36,15 +35,7 @@ fn plans() -> Vec<Plan> {
     let lifecycle = |name: &str| Selection { lifecycle: Some(name.to_owned()), ..all() };
     let label = |value: &str| Selection { label: Some(("group".to_owned(), value.to_owned())), ..all() };
     let name = |name: &str| Selection { name: Some(name.to_owned()), ..all() };
-    let plan = |title: &str, selection, start| Plan {
-        title: title.to_owned(),
-        selection,
-        start,
-        table: false,
-        bookmarks: true,
-        hangs_up: None,
-        resumes: true,
-    };
+    let plan = Plan::new;
     let often = |lines, plan: Plan| Plan { hangs_up: Some(lines), ..plan };
     use Start::{List, Present, Streamed};
     vec![

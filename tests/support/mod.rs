@@ -279,6 +279,15 @@ impl World {
         daemon.wait().expect("the daemon can be waited for").code()
     }
 
+    /// Has git check every object and link. Ends the daemon before: git reads objects first and refs then, and would
+    /// miss what is written in between.
+    pub fn fsck(&mut self, repository: &str) -> Answer {
+        if self.daemon.is_some() {
+            self.stop_daemon("TERM");
+        }
+        self.on_disk(repository, &["fsck", "--strict", "--no-dangling"])
+    }
+
     /// Ends the daemon cleanly and starts it again.
     pub fn restart(&mut self) {
         self.stop_daemon("TERM");
@@ -475,4 +484,10 @@ pub fn kptfile(package: &str) -> String {
 /// A small resource.
 pub fn config_map(content: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: config\ndata:\n  key: {content}\n")
+}
+
+/// A port that nobody listens on now: for a daemon that is to come back at the same address.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::verdict::Push;
 use crate::commands::repository::ManagedRepository;
-use crate::commands::settle::settle_refs;
+use crate::commands::settle::{settle_refs, unreadable};
 use crate::domain::refs::RefName;
 
 /// How long a push waits for whoever completes it; after that it is told what is known.
@@ -27,8 +27,7 @@ pub fn outcome(repository: &ManagedRepository, push: &Push) -> Vec<String> {
         drop(leases);
         if let Some(writer) = repository.guarded.try_lock() {
             if let Err(error) = settle_refs(repository, &writer) {
-                let path = repository.guarded.store().path();
-                tracing::error!(path = %path.display(), %error, "the repository cannot be read after a push; a rescan will complete it");
+                unreadable(repository, &error);
             }
             return repository.leases().take_outcomes(push.process, &names);
         }

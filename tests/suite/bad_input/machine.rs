@@ -31,7 +31,7 @@ fn limit(world: &World, bytes: &str) {
 
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
-    let shelf = shelf();
+    let mut shelf = shelf();
     shelf.publish("net/switch", "w1");
     let proposal = shelf.propose(P, "w1");
     let (world, ann, bob) = (&shelf.world, &shelf.ann, &shelf.bob);
@@ -58,7 +58,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
     steady.check();
     bob.approve(&proposal, P, "w1").ok();
     assert_eq!(lifecycle(world, "w1"), "Published");
-    world.on_disk("packages", &["fsck", "--strict"]).ok();
+    shelf.world.fsck("packages").ok();
 }
 
 /// Takes away, or gives back, the right to write below a directory.

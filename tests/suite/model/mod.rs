@@ -156,7 +156,7 @@ fn both_doors_do_what_the_model_says() {
             prop_assert_eq!(real.listing(), model.listing(), "after step {}, {:?}", number, wanted);
             reached.borrow_mut().extend(model.revisions.values().map(|revision| revision.lifecycle));
         }
-        real.world.on_disk("packages", &["fsck", "--strict"]).ok();
+        real.world.fsck("packages").ok();
         Ok(())
     });
     if let Err(error) = outcome {

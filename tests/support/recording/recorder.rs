@@ -46,6 +46,14 @@ pub struct Plan {
     pub resumes: bool,
 }
 
+impl Plan {
+    /// A watcher of objects, with bookmarks, that goes on after any end.
+    pub fn new(title: &str, selection: Selection, start: Start) -> Self {
+        let (table, bookmarks, hangs_up, resumes) = (false, true, None, true);
+        Self { title: title.to_owned(), selection, start, table, bookmarks, hangs_up, resumes }
+    }
+}
+
 /// A watcher at work.
 pub struct Recorder {
     /// What it wants.
