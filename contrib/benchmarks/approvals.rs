@@ -10,7 +10,7 @@ use std::process::Stdio;
 use crate::client::Client;
 use crate::fill::{self, data, files};
 use crate::measure::Samples;
-use crate::pushes::{forget, push, without_hooks};
+use crate::pushes::{catch_up, push, without_hooks};
 use crate::report::{Aim, Row};
 use crate::support::{World, git_command, run};
 
@@ -95,7 +95,7 @@ impl<'a> Site<'a> {
     fn approve_by_api(&self, package: &str, workspace: &str, times: &mut Samples) {
         let name = format!("{}.{}.{workspace}", self.name, package.replace('/', "."));
         times.time(|| self.client.approve(&name));
-        self.end_of(package, workspace);
+        catch_up(&self.twin, &self.served);
     }
 
     fn round(&mut self, round: usize) {
@@ -110,7 +110,7 @@ impl<'a> Site<'a> {
         let commit = self.propose(round, &package, &workspace, &mut times);
         let refspec = format!("{commit}:refs/approve/{package}/{workspace}");
         self.push(round, &refspec, &mut times.by_push, &mut times.by_push_without);
-        self.end_of(&package, &workspace);
+        catch_up(&self.twin, &self.served);
 
         if round.is_multiple_of(NEW_EVERY) {
             let package = format!("new/pkg-{round}");
@@ -118,14 +118,6 @@ impl<'a> Site<'a> {
             self.approve_by_api(&package, "first", &mut times.new_by_api);
         }
         self.times = times;
-    }
-
-    /// Brings the twin to where the served repository is.
-    fn end_of(&self, package: &str, workspace: &str) {
-        forget(&self.twin, package, workspace);
-        let fetch = ["fetch", "-q", "--no-tags"];
-        let branch = "+refs/heads/main:refs/heads/main";
-        run(git_command(&self.twin).args(fetch).arg(&self.served).arg(branch)).ok();
     }
 }
 

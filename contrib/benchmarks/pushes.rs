@@ -50,9 +50,8 @@ pub(crate) fn rows(plan: &Plan) -> Vec<Row> {
                 times[place].time(|| push(clone.path(), &places[place], &format!("{commit}:{target}")));
             }
         }
-        // Stoop has ended the draft and the proposal; where nobody has, they would pile up.
         for place in &places[1..] {
-            forget(place, &package, "w");
+            catch_up(place, &places[0]);
         }
     }
     let mut rows = Vec::new();
@@ -119,10 +118,10 @@ fn with_yes_hooks(world: &World, repository: &str) -> PathBuf {
     place
 }
 
-/// Takes away what a package's pushes left in a repository that Stoop does not guard.
-pub(crate) fn forget(place: &Path, package: &str, workspace: &str) {
-    for prefix in ["refs/heads/drafts", "refs/heads/proposed", "refs/approve"] {
-        let args = ["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &format!("{prefix}/{package}/{workspace}")];
-        run(git_command(place).args(args)).ok();
-    }
+/// Gives a repository that Stoop does not guard the refs and objects of one that it does. More refs make every push slower,
+/// whoever guards them, and Stoop ends proposals and makes tags and a ledger.
+pub(crate) fn catch_up(place: &Path, served: &Path) {
+    let mut fetch = git_command(place);
+    fetch.args(["-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "fetch", "-q", "--prune"]);
+    run(fetch.arg(served).arg("+refs/*:refs/*")).ok();
 }

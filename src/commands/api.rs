@@ -140,25 +140,35 @@ impl Desk<'_> {
         }
     }
 
-    fn carry_out(&self, actor: &Actor, decision: Decision) -> Result<(), Refusal> {
+    fn carry_out(&mut self, actor: &Actor, decision: Decision) -> Result<(), Refusal> {
         let (commit, via) = (decision.commit, decision.change.via);
         let deed = Deed { by: actor.name.clone(), at: clock::now(), commit, via };
-        transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], Vec::new())
+        match transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], Vec::new())? {
+            Some(view) => self.view = view,
+            None => self.read()?,
+        }
+        Ok(())
     }
 
-    fn write_metadata(&self, actor: &Actor, metadata: Metadata) -> Result<(), Refusal> {
+    fn write_metadata(&mut self, actor: &Actor, metadata: Metadata) -> Result<(), Refusal> {
         let object = &self.object;
         let mut draft = Draft::default();
         draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
         let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
         append(&self.repository.guarded, &self.writer, &self.view, draft, &message, person(&actor.name))
-            .map_err(transition::not_moved)
+            .map_err(transition::not_moved)?;
+        self.read()
     }
 
+    fn read(&mut self) -> Result<(), Refusal> {
+        self.view = self.repository.guarded.refresh().map_err(|error| failed(&error))?;
+        Ok(())
+    }
+
+    /// The object as this write leaves it.
     fn now(&self) -> Result<Arc<PackageRevision>, Refusal> {
-        let view = self.repository.guarded.refresh().map_err(|error| failed(&error))?;
         let id = (self.object.package.clone(), self.object.workspace.clone());
-        view.objects.get(&id).cloned().ok_or_else(|| not_found(&self.object.name))
+        self.view.objects.get(&id).cloned().ok_or_else(|| not_found(&self.object.name))
     }
 }
 
@@ -214,7 +224,7 @@ fn run_update(
     update: Update,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &update.precondition)?;
+    let mut desk = desk(repository, name, &update.precondition)?;
     let from = desk.object.lifecycle;
     let action = match update.lifecycle {
         None => None,
@@ -237,9 +247,7 @@ fn run_update(
         desk.carry_out(&update.actor, decision)?;
     }
     if let Some(metadata) = update.metadata {
-        let desk = Desk { view: repository.guarded.refresh().map_err(|error| failed(&error))?, ..desk };
         desk.write_metadata(&update.actor, metadata)?;
-        return desk.now();
     }
     desk.now()
 }
@@ -250,7 +258,7 @@ fn run_removal(
     wanted: &Removal,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &wanted.precondition)?;
+    let mut desk = desk(repository, name, &wanted.precondition)?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,

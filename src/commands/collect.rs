@@ -31,8 +31,9 @@ pub fn collect(
 ) -> Result<Evidence, GitError> {
     let head = view.head;
     let found = reader.commit(commit)?;
+    let own = own(reader, head, commit, limits)?;
     let base = match head {
-        Some(head) => reader.merge_base(head, commit)?,
+        Some(head) => reader.merge_base_of(head, commit, own.as_deref().unwrap_or_default())?,
         None => None,
     };
     let base_root = base.map(|base| reader.commit(base)).transpose()?.map(|base| base.tree);
@@ -57,7 +58,7 @@ pub fn collect(
         commit,
         branch: registration.branch_name().to_owned(),
         outside: reader.first_change_outside(package, base_root, found.tree)?,
-        commits: commits(reader, package, head, commit, limits)?,
+        commits: own.map(|own| commits(reader, package, &own)).transpose()?,
         base_tree: subtree(base_root)?,
         branch_tree: subtree(branch_root)?,
         tree,
@@ -68,22 +69,24 @@ pub fn collect(
     })
 }
 
-fn commits(
+/// The commits that the branch does not have; `None` when there are too many.
+fn own(
     reader: &Reader,
-    package: &PackagePath,
     head: Option<ObjectId>,
     tip: ObjectId,
     limits: &Limits,
-) -> Result<Option<Vec<CommitEvidence>>, GitError> {
-    let hidden: Vec<ObjectId> = head.into_iter().collect();
-    let own = match reader.commits_not_in(tip, &hidden, limits.commits) {
-        Ok(own) => own,
-        Err(GitError::TooMany { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+) -> Result<Option<Vec<Commit>>, GitError> {
+    match reader.commits_not_in(tip, head.as_slice(), limits.commits) {
+        Ok(own) => Ok(Some(own)),
+        Err(GitError::TooMany { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn commits(reader: &Reader, package: &PackagePath, own: &[Commit]) -> Result<Vec<CommitEvidence>, GitError> {
     let ids: HashSet<ObjectId> = own.iter().map(|commit| commit.id).collect();
     let mut evidence = Vec::with_capacity(own.len());
-    for commit in &own {
+    for commit in own {
         let parent = judged_parent(commit, &ids).map(|parent| reader.commit(parent)).transpose()?;
         evidence.push(CommitEvidence {
             id: commit.id,
@@ -92,7 +95,7 @@ fn commits(
             unreadable_annotation: annotation::has_unreadable(&commit.message),
         });
     }
-    Ok(Some(evidence))
+    Ok(evidence)
 }
 
 /// The parent against which a commit is judged: for a merge of the branch the parent on the branch, else the first. A parent

@@ -125,20 +125,20 @@ pub fn append(
 }
 
 /// Adds the versions that the ledger does not keep yet to a draft, and appends it: the end of every transition. Says
-/// whether it could. A failure is logged: the refs have moved, their intents are in the ledger, and the next rescan
-/// records again.
-pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, message: &str, author: Person) -> bool {
-    let view = match guarded.refresh() {
-        Ok(view) => view,
-        Err(error) => {
-            tracing::error!(%error, "the repository cannot be read after a transition; a rescan will record it");
-            return false;
-        }
-    };
+/// whether it could. `view` is one that the writer has read since the refs moved. A failure is logged: the refs have
+/// moved, their intents are in the ledger, and the next rescan records again.
+pub fn conclude(
+    guarded: &Guarded,
+    writer: &Writer<'_>,
+    view: &View,
+    mut draft: Draft,
+    message: &str,
+    author: Person,
+) -> bool {
     let ids = guarded.unrecorded();
     for id in &ids {
         let Some(object) = view.objects.get(id) else { continue };
-        let entry = draft.entry(&view, &object.package, &object.workspace);
+        let entry = draft.entry(view, &object.package, &object.workspace);
         entry.created.get_or_insert(object.created);
         entry.versions = Some(Versions {
             resource_version: object.resource_version,
@@ -147,7 +147,7 @@ pub fn conclude(guarded: &Guarded, writer: &Writer<'_>, mut draft: Draft, messag
             tree: object.tree,
         });
     }
-    match append(guarded, writer, &view, draft, message, author) {
+    match append(guarded, writer, view, draft, message, author) {
         Ok(()) => {
             guarded.recorded(&ids);
             true

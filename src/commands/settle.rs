@@ -36,10 +36,10 @@ struct Found {
     imports: Vec<String>,
 }
 
-/// Settles the repository.
-pub fn settle(repository: &ManagedRepository) -> Result<(), GitError> {
+/// Settles the repository; the view is the one that it leaves.
+pub fn settle(repository: &ManagedRepository) -> Result<View, GitError> {
     let writer = repository.guarded.lock();
-    settle_locked(repository, &writer).map(|_| ())
+    settle_locked(repository, &writer)
 }
 
 /// Settles the repository for somebody who has his answer already: the log is told where that fails.
@@ -55,7 +55,7 @@ pub fn unreadable(repository: &ManagedRepository, error: &GitError) {
     tracing::error!(path = %path.display(), %error, "the repository cannot be read after a change; a rescan will complete it");
 }
 
-/// The same as `settle` for a caller who is the writer already; the view is the one that it leaves.
+/// The same as `settle` for a caller who is the writer already.
 pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<View, GitError> {
     let (found, view) = move_refs(repository, writer)?;
     let idle = found.done.is_empty() && found.dropped.is_empty() && found.imports.is_empty();
@@ -164,7 +164,7 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
     if !found.imports.is_empty() {
         draft.tell();
     }
-    if conclude(guarded, writer, draft, &message, author) {
+    if conclude(guarded, writer, view, draft, &message, author) {
         Step::Recorded.reached(None);
         for (entry, Intent { action, deed, revision, .. }) in &found.done {
             completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);

@@ -156,19 +156,19 @@ fn remove(reader: &Reader, head: ObjectId, decision: &Decision, deed: &Deed) -> 
 
 /// Carries out decisions, all or none. `also` are edits that go with them, such as the removal of a leftover ref. The
 /// intents move into the ledger first, in the same transaction: if it ends half way, they say what to finish. That they
-/// became deeds is written down by the next `settle`.
+/// became deeds is written down by the next `settle`. Gives the view after it, unless the repository cannot be read just then.
 pub fn carry_out(
     repository: &ManagedRepository,
     _writer: &Writer<'_>,
     view: &View,
     decided: &[Decided],
     also: Vec<RefEdit>,
-) -> Result<(), Refusal> {
+) -> Result<Option<View>, Refusal> {
     let guarded = &repository.guarded;
     let reader = guarded.store().reader();
     Step::Decided.reached(None);
     let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
-    let Some((_, first)) = decided.first() else { return Ok(()) };
+    let Some((_, first)) = decided.first() else { return Ok(Some(view.clone())) };
     let mut intents = Draft::default();
     for ((decision, deed), merge) in decided.iter().zip(&plan.merges) {
         let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
@@ -186,13 +186,14 @@ pub fn carry_out(
         Ok(view) => {
             repository.leave(&view.snapshot);
             Step::Announced.reached(None);
+            Ok(Some(view))
         }
-        Err(error) => tracing::error!(
-            repository = %guarded.key().name, %error,
-            "the repository cannot be read after a transition; a rescan will show it"
-        ),
+        Err(error) => {
+            let repository = &guarded.key().name;
+            tracing::error!(%repository, %error, "the repository cannot be read after a transition; a rescan will show it");
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 /// The ledger's intent for a decision.

@@ -4,7 +4,7 @@
 //! Never here: answering hooks, and anything that must be done before an answer.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle_logged;
 use crate::telemetry::Known;
 
+/// How long hints are collected: about as long as a push still takes from the moment its refs moved, so that its hooks
+/// give one settlement, which does not take the machine from git before the pusher has his answer.
+const COLLECT: Duration = Duration::from_millis(10);
 /// The longest pause between two settlements of one repository.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -34,7 +37,10 @@ impl Hints {
         drop(running);
         let (hints, repository) = (self.clone(), repository.clone());
         tokio::spawn(async move {
+            let mut pause = COLLECT;
             loop {
+                tokio::time::sleep(pause).await;
+                hints.begin(&path);
                 let begun = Instant::now();
                 let settling = repository.clone();
                 let settle = move || {
@@ -48,24 +54,24 @@ impl Hints {
                     return;
                 }
                 // So the settling of a long push does not take more of the machine than the push.
-                tokio::time::sleep(begun.elapsed().min(LONGEST_PAUSE)).await;
+                pause = begun.elapsed().clamp(COLLECT, LONGEST_PAUSE);
             }
         });
     }
 
+    /// Takes up the hints that came so far.
+    fn begin(&self, path: &Path) {
+        self.running().entry(path.to_owned()).insert_entry(false);
+    }
+
     /// Whether a hint came since the last settlement began; where none did, the repository is not followed any more.
-    fn again(&self, path: &PathBuf) -> bool {
+    fn again(&self, path: &Path) -> bool {
         let mut running = self.running();
-        match running.get_mut(path) {
-            Some(again) if *again => {
-                *again = false;
-                true
-            }
-            _ => {
-                running.remove(path);
-                false
-            }
+        let again = running.get(path).is_some_and(|again| *again);
+        if !again {
+            running.remove(path);
         }
+        again
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<PathBuf, bool>> {

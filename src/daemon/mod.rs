@@ -37,6 +37,7 @@ use crate::telemetry::{Known, Metrics};
 mod hints;
 mod hook_log;
 pub mod hook_service;
+mod maintenance;
 mod requester;
 pub mod warden;
 
@@ -137,6 +138,8 @@ pub async fn serve(options: Options) -> Result<()> {
     shared.begin_serving();
     ready.store(true, Ordering::Release);
     tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), metrics.clone(), shutdown.clone()));
+
+    tasks.spawn(maintenance::maintain(warden.clone(), config.clone(), shutdown.clone()));
 
     let state_of_api = api_state(&shared, &warden, &metrics, ready, &shutdown);
     let router = requester::authenticated(api::router(state_of_api), authenticator.clone(), metrics.clone());

@@ -21,7 +21,7 @@ use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
 use crate::hooks::{Guard, InstallError, STUB, install, looks_installed, uninstall, write_guard};
 use crate::index::clock;
-use crate::index::guarded::{Guarded, Shared};
+use crate::index::guarded::{Guarded, Shared, View};
 use crate::telemetry::{Metrics, RescanFinding};
 
 /// Looks after all repositories below the root.
@@ -145,16 +145,17 @@ impl Warden {
     fn tend(&self, repository: &ManagedRepository) -> bool {
         let path = repository.guarded.store().path();
         let mut good = true;
-        if let Err(error) = settle(repository) {
+        let view = settle(repository);
+        if let Err(error) = &view {
             good = false;
             self.metrics.found(RescanFinding::Unreadable);
             tracing::error!(path = %path.display(), %error, "the repository cannot be read; it stays as it was shown last");
         }
-        if let Err(error) = self.hook(repository) {
+        if let Err(error) = self.hook(repository, view.as_ref().ok()) {
             good = false;
             tracing::error!(path = %path.display(), %error, "the hooks cannot be installed: this repository is not guarded");
         }
-        if is_unborn(repository)
+        if view.is_ok_and(|view| is_unborn(&view))
             && self.key_of(path, &self.config.current()) != Ok(Some((**repository.guarded.key()).clone()))
         {
             self.sweep_soon();
@@ -163,10 +164,10 @@ impl Warden {
     }
 
     /// Installs the hooks where they are missing and tells the stub what to guard. Cheap when nothing changed, since it
-    /// follows every hint.
-    fn hook(&self, repository: &ManagedRepository) -> Result<(), InstallError> {
+    /// follows every hint. What cannot be read is guarded.
+    fn hook(&self, repository: &ManagedRepository, view: Option<&View>) -> Result<(), InstallError> {
         let path = repository.guarded.store().path();
-        let guarded = repository.guarded.refresh().map_or(true, |view| !view.objects.is_empty());
+        let guarded = view.is_none_or(|view| !view.objects.is_empty());
         let guard = self.guard(&repository.guarded.key().registration, guarded);
         if looks_installed(path) {
             write_guard(path, &guard).map(|_| ())
@@ -293,7 +294,9 @@ impl Warden {
     /// The branch HEAD names; where that does not exist and `main` does, as in a mirror whose source had no HEAD, `main`.
     /// An open repository keeps the one it was opened with, unless that never came to be.
     fn head_branch(&self, path: &Path) -> Result<RefName, String> {
-        if let Some(open) = self.repositories.at(path).filter(|open| !is_unborn(open)) {
+        if let Some(open) =
+            self.repositories.at(path).filter(|open| !open.guarded.refresh().is_ok_and(|view| is_unborn(&view)))
+        {
             return Ok(open.guarded.key().registration.branch.clone());
         }
         let store = Store::open(path).map_err(|error| error.to_string())?;
@@ -311,9 +314,8 @@ impl Warden {
 
 /// Whether a repository's registered branch does not exist and nothing was ever done there: it may be a clone that is
 /// still being made, whose HEAD and branches are only now coming.
-fn is_unborn(repository: &ManagedRepository) -> bool {
-    let view = repository.guarded.refresh();
-    view.is_ok_and(|view| view.head.is_none() && view.ledger_head.is_none())
+fn is_unborn(view: &View) -> bool {
+    view.head.is_none() && view.ledger_head.is_none()
 }
 
 /// Whether `git clone` is still filling this repository: it names where it comes from and has no refs yet.

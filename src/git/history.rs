@@ -27,6 +27,17 @@ impl Reader {
         Ok(found.map_err(|error| self.failed(doing(), &error))?.map(ours))
     }
 
+    /// The same for a caller who knows the commits that `tip` has and `head` has not (none: he does not know them). Where
+    /// all of those go back to one commit, that is the one, and no history is walked.
+    pub fn merge_base_of(&self, head: ObjectId, tip: ObjectId, own: &[Commit]) -> Result<Option<ObjectId>, GitError> {
+        let ids: HashSet<ObjectId> = own.iter().map(|commit| commit.id).collect();
+        let mut begins = own.iter().flat_map(|commit| &commit.parents).filter(|parent| !ids.contains(parent));
+        match begins.next() {
+            Some(only) if begins.all(|other| other == only) && self.shallow()?.is_empty() => Ok(Some(*only)),
+            _ => self.merge_base(head, tip),
+        }
+    }
+
     /// Whether `ancestor` is `of`, or one of its ancestors.
     pub fn is_ancestor(&self, ancestor: ObjectId, of: ObjectId) -> Result<bool, GitError> {
         Ok(ancestor == of || self.merge_base(ancestor, of)? == Some(ancestor))

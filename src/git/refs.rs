@@ -83,6 +83,11 @@ impl RefSnapshot {
         self.loose.len()
     }
 
+    /// How many of those whose names begin with `prefix` lie in a file of their own.
+    pub fn loose_under(&self, prefix: &str) -> usize {
+        beginning_with(&self.loose, prefix, |loose| &loose.name).len()
+    }
+
     /// The names of the refs that are in only one of two snapshots, or not the same in both.
     pub fn changed<'s>(&'s self, other: &'s Self) -> Vec<&'s RefName> {
         if Arc::ptr_eq(&self.packed, &other.packed) {

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::steps::{P, lifecycle, settled_ledger};
+use crate::steps::{P, approver, lifecycle, settled_ledger};
 use crate::support::{World, eventually, git_command, run};
 
 const NO_HOOKS: &str = "core.hooksPath=/dev/null";
@@ -221,4 +221,35 @@ fn hooks_that_were_there_run_and_come_back_as_they_were() {
     world.stoop(&["hooks", "uninstall", world.bare("packages").to_str().expect("text")]).ok();
     assert_eq!((everything(&hooks), fs::read(&config).expect("readable")), before);
     world.stoop(&["hooks", "uninstall", world.bare("packages").to_str().expect("text")]).ok();
+}
+
+#[test]
+fn many_loose_tags_are_packed_and_nothing_else_changes() {
+    let mut world = World::with_repository();
+    world.stop_daemon("TERM");
+    world.configure("rescanSeconds: 1\n");
+    world.start_daemon();
+    published(&world);
+    let ann = world.clone("ann", "packages");
+    for number in 0..500 {
+        ann.git(&["tag", &format!("builds/{number}")]).ok();
+    }
+    ann.push("refs/tags/builds/*:refs/tags/builds/*").ok();
+    settled_ledger(&world);
+    let before = world.refs("packages");
+    let builds = world.bare("packages").join("refs/tags/builds");
+    let packed = world.bare("packages").join("packed-refs");
+    eventually("the tags are packed", || (packed.exists() && !builds.exists()).then_some(()));
+    assert_eq!(world.refs("packages"), before);
+    // What is packed is guarded, approved and deleted like anything else.
+    let moved = ann.push(&format!("+HEAD~1:refs/tags/{P}/v1"));
+    assert_ne!(moved.code, 0, "{}", moved.stderr);
+    ann.reset();
+    let commit = ann.package(P, "two");
+    ann.propose(P, "w2").ok();
+    approver(&world, &commit).approve(&commit, P, "w2").ok();
+    assert_eq!(lifecycle(&world, "w2"), "Published");
+    ann.push(":refs/tags/builds/7").ok();
+    assert!(!world.refs("packages").contains("refs/tags/builds/7 "));
+    world.fsck("packages").ok();
 }

@@ -194,10 +194,10 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
             _ => None,
         })
         .collect();
-    if let Err(refusal) = transition::carry_out(repository, &writer, &view, &decided, Vec::new()) {
-        return all(&refusal);
-    }
-    let objects = repository.guarded.refresh().map(|view| view.objects).unwrap_or_default();
+    let objects = match transition::carry_out(repository, &writer, &view, &decided, Vec::new()) {
+        Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
+        Err(refusal) => return all(&refusal),
+    };
     let registration = &repository.guarded.key().registration;
     let told = decided.iter().flat_map(|(decision, _)| {
         let id = (decision.change.package.clone(), decision.change.workspace.clone());

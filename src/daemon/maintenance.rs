@@ -1,0 +1,64 @@
+//! Keeps repositories quick, one after another, once a rescan period: packs refs when many lie loose, and lets git collect.
+//!
+//! Every reading of the refs looks at every directory below `refs/`, and git does the same; packing makes them few. A push
+//! has git collect by itself; a team that approves by the API has nobody else who does it.
+//! Never here: anything that a transition needs.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::warden::Warden;
+use crate::commands::repository::ManagedRepository;
+use crate::config::SharedConfig;
+use crate::git::{self, GitError, Pack};
+
+/// So many loose tags are packed.
+const MANY_TAGS: usize = 500;
+/// So many loose refs of any kind are packed.
+const MANY_REFS: usize = 5_000;
+
+/// Maintains all repositories until the shutdown.
+pub(super) async fn maintain(warden: Arc<Warden>, config: Arc<SharedConfig>, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(config.current().rescan) => {}
+        }
+        for repository in warden.repositories().all() {
+            if shutdown.is_cancelled() {
+                return;
+            }
+            let path = repository.guarded.store().path().to_owned();
+            match tokio::task::spawn_blocking(move || maintain_one(&repository)).await {
+                Ok(Ok(())) => {}
+                // It works without; a repository that cannot be written to is told of by whatever wants to write.
+                Ok(Err(error)) => {
+                    tracing::warn!(path = %path.display(), %error, "maintenance failed; it is tried again")
+                }
+                Err(error) => tracing::error!(path = %path.display(), %error, "maintenance ended badly"),
+            }
+        }
+    }
+}
+
+fn maintain_one(repository: &ManagedRepository) -> Result<(), GitError> {
+    let guarded = &repository.guarded;
+    let path = guarded.store().path();
+    if let Some(pack) = due(repository)? {
+        let _writer = guarded.lock();
+        git::pack_refs(path, pack)?;
+        tracing::info!(path = %path.display(), all = pack == Pack::All, "loose refs were packed");
+    }
+    git::collect(path)
+}
+
+/// Which refs are to be packed now.
+fn due(repository: &ManagedRepository) -> Result<Option<Pack>, GitError> {
+    let snapshot = repository.guarded.refresh()?.snapshot;
+    Ok(match (snapshot.loose(), snapshot.loose_under("refs/tags/")) {
+        (MANY_REFS.., _) => Some(Pack::All),
+        (_, MANY_TAGS..) => Some(Pack::Tags),
+        _ => None,
+    })
+}
