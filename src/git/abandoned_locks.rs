@@ -40,11 +40,9 @@ struct LockFile {
 pub(super) struct Recorded(Option<PathBuf>);
 
 impl Recorded {
-    /// Takes the record away: the transaction is over and its locks with it.
+    /// Empties the record: the transaction is over and its locks with it.
     pub(super) fn forget(self) {
-        if let Some(Err(error)) = self.0.as_ref().map(fs::remove_file) {
-            tracing::debug!(%error, "the record of locks cannot be removed");
-        }
+        self.0.as_deref().map(empty);
     }
 }
 
@@ -68,10 +66,10 @@ pub(super) fn record(repository: &Path, edits: &[RefEdit], holder: Option<Proces
 /// Removes the locks that are written down, if the git that held them is gone; whether there was one.
 pub(super) fn clear(repository: &Path) -> bool {
     let file = repository.join(FILE);
-    let Ok(bytes) = fs::read(&file) else { return false };
+    let Some(bytes) = fs::read(&file).ok().filter(|bytes| !bytes.is_empty()) else { return false };
     let Ok(record) = serde_json::from_slice::<Record>(&bytes) else {
         // Cut short: its writer died before the transaction was committed, and git gave it up by itself.
-        let _ = fs::remove_file(&file);
+        empty(&file);
         return false;
     };
     if record.boot == boot() && !record.holder.is_gone() {
@@ -91,10 +89,15 @@ pub(super) fn clear(repository: &Path) -> bool {
             Err(error) => tracing::error!(lock = %path.display(), %error, "an abandoned lock cannot be removed"),
         }
     }
-    if let Err(error) = fs::remove_file(&file) {
-        tracing::debug!(%error, "the record of locks cannot be removed");
-    }
+    empty(&file);
     any
+}
+
+/// Leaves the file, since the next transaction writes it again.
+fn empty(file: &Path) {
+    if let Err(error) = fs::File::options().write(true).truncate(true).open(file) {
+        tracing::debug!(%error, "the record of locks cannot be emptied");
+    }
 }
 
 /// The files that git holds for a prepared transaction: one a ref, `packed-refs` when a ref is deleted, `HEAD` when what

@@ -4,9 +4,59 @@
 
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use super::error::GitError;
 use super::reader::Reader;
 use super::store::{Store, slots};
+
+/// Where git looks for the names of other directories of objects.
+const ALTERNATES: &str = "info/alternates";
+/// How many directories a repository keeps for pushes to come.
+const SPARES: usize = 4;
+
+/// A directory of objects that holds none, and names two others that do. It goes back to its store for the next push:
+/// making directories is slow on some file systems.
+pub(super) struct Overlay {
+    /// There until it is dropped.
+    directory: Option<TempDir>,
+    store: Store,
+}
+
+impl Overlay {
+    fn over(store: &Store, alternates: &str) -> Result<Self, GitError> {
+        let write = |directory: &TempDir| std::fs::write(directory.path().join(ALTERNATES), alternates);
+        // One that somebody has cleaned away meanwhile is of no use.
+        let spare = store.overlays().pop().filter(|spare| write(spare).is_ok());
+        let directory = match spare {
+            Some(spare) => spare,
+            None => {
+                let made = || {
+                    let directory = tempfile::Builder::new().prefix("stoop-quarantine-").tempdir()?;
+                    ["info", "pack"].iter().try_for_each(|name| std::fs::create_dir(directory.path().join(name)))?;
+                    write(&directory)?;
+                    Ok(directory)
+                };
+                made().map_err(|error| GitError::io("make a directory in", &std::env::temp_dir(), error))?
+            }
+        };
+        Ok(Self { directory: Some(directory), store: store.clone() })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.directory.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        let mut spares = self.store.overlays();
+        if spares.len() < SPARES {
+            spares.extend(self.directory.take());
+        }
+    }
+}
 
 impl Store {
     /// A view that also sees the objects of a push in quarantine. What is written through it stays in memory and is gone
@@ -34,20 +84,7 @@ impl Store {
             return Err(refuse("the path holds a line end or is not UTF-8"));
         };
 
-        let overlay = tempfile::Builder::new()
-            .prefix("stoop-quarantine-")
-            .tempdir()
-            .map_err(|error| GitError::io("make a directory in", &std::env::temp_dir(), error))?;
-        let write = |name: &str, text: &str| {
-            let file = overlay.path().join(name);
-            std::fs::write(&file, text).map_err(|error| GitError::io("write", &file, error))
-        };
-        for name in ["info", "pack"] {
-            let directory = overlay.path().join(name);
-            std::fs::create_dir(&directory).map_err(|error| GitError::io("make", &directory, error))?;
-        }
-        write("info/alternates", &format!("{real}\n{objects}\n"))?;
-
+        let overlay = Overlay::over(self, &format!("{real}\n{objects}\n"))?;
         let reader = self.reader();
         let hash = reader.gix().object_hash();
         let options = gix::odb::store::init::Options {

@@ -11,6 +11,7 @@ use gix::objs::Kind;
 
 use super::commit::Commit;
 use super::error::{GitError, text};
+use super::quarantine::Overlay;
 use super::refs::{self, RefSnapshot};
 use super::store::Store;
 use crate::domain::oid::ObjectId;
@@ -23,8 +24,8 @@ const LARGEST_COMMIT: u64 = 4 << 20;
 pub struct Reader {
     repository: gix::Repository,
     store: Store,
-    /// The directory that joins a push's quarantine to the repository's objects; removed with the view.
-    overlay: Option<tempfile::TempDir>,
+    /// The directory that joins a push's quarantine to the repository's objects.
+    overlay: Option<Overlay>,
     /// Files of objects that this view wrote and that are not synced yet.
     unsynced: RefCell<BTreeSet<PathBuf>>,
 }
@@ -39,12 +40,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(super) fn new(store: Store, repository: gix::Repository, overlay: Option<tempfile::TempDir>) -> Self {
+    pub(super) fn new(store: Store, repository: gix::Repository, overlay: Option<Overlay>) -> Self {
         Self { repository, store, overlay, unsynced: RefCell::default() }
     }
 
     /// The same view, over another set of objects that lives in `overlay`.
-    pub(super) fn over(mut self, objects: gix::OdbHandle, overlay: tempfile::TempDir) -> Self {
+    pub(super) fn over(mut self, objects: gix::OdbHandle, overlay: Overlay) -> Self {
         self.repository.objects = objects;
         self.overlay = Some(overlay);
         self
@@ -67,7 +68,7 @@ impl Reader {
 
     #[cfg(test)]
     pub(super) fn overlay_path(&self) -> Option<&Path> {
-        self.overlay.as_ref().map(tempfile::TempDir::path)
+        self.overlay.as_ref().map(Overlay::path)
     }
 
     pub(super) fn unsynced(&self) -> &RefCell<BTreeSet<PathBuf>> {

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tempfile::TempDir;
+
 use super::abandoned_locks;
 use super::commit::Commit;
 use super::error::{GitError, text};
@@ -36,6 +38,8 @@ struct Inner {
     ref_session: Mutex<Option<RefSession>>,
     /// Commits that were read lately: walks of history come by the same ones again and again.
     commits: Mutex<HashMap<ObjectId, Commit>>,
+    /// Directories for pushes in quarantine to come.
+    overlays: Mutex<Vec<TempDir>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -91,6 +95,7 @@ impl Store {
             ref_files: Mutex::default(),
             ref_session: Mutex::default(),
             commits: Mutex::default(),
+            overlays: Mutex::default(),
         })))
     }
 
@@ -134,15 +139,21 @@ impl Store {
         self.0.commits.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Directories that no push in quarantine uses now.
+    pub(super) fn overlays(&self) -> MutexGuard<'_, Vec<TempDir>> {
+        self.0.overlays.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// The git that moves refs, if one runs.
     pub(super) fn ref_session(&self) -> MutexGuard<'_, Option<RefSession>> {
         self.0.ref_session.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Lets go of what an idle repository need not hold: the git that moves refs, when it had nothing to do for a while,
-    /// and commits.
+    /// commits, and directories.
     pub fn rest(&self) {
         self.commits().clear();
+        self.overlays().clear();
         let mut session = self.ref_session();
         if session.as_ref().is_some_and(RefSession::is_due)
             && let Some(session) = session.take()

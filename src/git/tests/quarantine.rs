@@ -57,13 +57,27 @@ fn the_pushed_objects_and_those_they_rest_on_are_seen_by_that_view_only() {
 }
 
 #[test]
-fn the_view_leaves_nothing_behind() {
+fn views_use_a_directory_one_after_another_and_leave_none_behind() {
     let (repo, inside, ..) = quarantine("sha1", false);
-    let reader = repo.store().quarantined(&inside).expect("a view");
-    let overlay = reader.overlay_path().expect("an overlay").to_owned();
-    assert!(overlay.is_dir());
-    drop(reader);
-    assert!(!overlay.exists());
+    let store = repo.store();
+    let view = || store.quarantined(&inside).expect("a view");
+    let place = |reader: &Reader| reader.overlay_path().expect("an overlay").to_owned();
+    let (one, two) = (view(), view());
+    let (first, second) = (place(&one), place(&two));
+    assert_ne!(first, second);
+    drop(one);
+    let three = view();
+    assert_eq!(place(&three), first);
+    drop((two, three));
+    // One that somebody has cleaned away is made anew.
+    std::fs::remove_dir_all(&first).expect("removed");
+    std::fs::remove_dir_all(&second).expect("removed");
+    let four = view();
+    let fourth = place(&four);
+    assert!(fourth.is_dir());
+    drop(four);
+    store.rest();
+    assert!(!fourth.exists());
 }
 
 #[test]
