@@ -92,7 +92,7 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
     let mut minutes = Minutes { begun, printed: BTreeMap::new(), next: 1 };
     let mut heads: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut recorders: Vec<Recorder> = watchers().into_iter().map(|plan| Recorder::start(&reading, plan)).collect();
-    let mut start = resident(&world);
+    let (mut start, mut revisions_before) = (resident(&world), 0);
     while begun.elapsed() < time {
         let (from, life) = (Instant::now(), LIFE.min(time.saturating_sub(begun.elapsed())));
         let mut middle = 0;
@@ -103,7 +103,7 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
             }
             minutes.print(&world, &tally, &faults);
         }
-        lives.push(Run { start, middle, end: resident(&world) });
+        let end = resident(&world);
         runs.turn();
         world.stop_daemon("KILL");
         world.start_daemon_with(&doors);
@@ -117,6 +117,9 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
             entry.1.extend(noted);
         }
         let list = reading.list(&Selection::default()).await.expect("a list").1;
+        let revisions_after = list.len() as u64;
+        lives.push(Run { start, middle, end, revisions_before, revisions_after });
+        revisions_before = revisions_after;
         for repository in &repositories {
             let since = heads.get(repository).cloned().flatten();
             let noted = heard.get(repository).map_or(&[][..], |(_, noted)| noted);
@@ -147,8 +150,10 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
     }
     faults.extend(judge(&lives));
     faults.extend(tally.errors());
-    println!("memory in KiB after the start, in the middle and before the end of each run:");
-    lives.iter().for_each(|run| println!("  {} {} {}", run.start, run.middle, run.end));
+    println!(
+        "memory in KiB after the start, in the middle and before the end of each run, and package revisions after it:"
+    );
+    lives.iter().for_each(|run| println!("  {} {} {}  {}", run.start, run.middle, run.end, run.revisions_after));
     println!("{} writes acknowledged in all: {}", minutes.all(&tally), words(&tally.counts()));
     faults
 }
