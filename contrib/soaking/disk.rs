@@ -4,6 +4,7 @@
 //! Never here: the API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use crate::recording::Shown;
 use crate::support::World;
@@ -34,8 +35,12 @@ pub(crate) fn ledger(world: &World, repository: &str) -> Option<String> {
 
 /// Looks for the deeds in what the ledger got since a head of it.
 pub(crate) fn check_ledger(world: &World, repository: &str, since: Option<&str>, noted: &[Noted]) -> Vec<String> {
-    let there = deeds(world, repository, since);
     let mut faults = Vec::new();
+    let left = intents_left(world, repository);
+    if !left.is_empty() {
+        faults.push(format!("{repository}: an intent is left in {left}"));
+    }
+    let there = deeds(world, repository, since);
     let mut wanted: BTreeMap<(String, String), usize> = BTreeMap::new();
     for deed in noted {
         *wanted.entry((deed.begins.clone(), deed.commit.clone())).or_default() += 1;
@@ -49,11 +54,20 @@ pub(crate) fn check_ledger(world: &World, repository: &str, since: Option<&str>,
             faults.push(format!("{repository}: {begins} at {commit} is in the ledger {found} times"));
         }
     }
-    let left = world.on_disk(repository, &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]);
-    if !left.stdout.is_empty() {
-        faults.push(format!("{repository}: an intent is left in {}", left.stdout.trim()));
-    }
     faults
+}
+
+/// The ledger's entries that still hold an intent when nobody writes any more; deeds are written after the answer, so they
+/// have a while to go.
+fn intents_left(world: &World, repository: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let left = world.on_disk(repository, &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]).text().to_owned();
+        if left.is_empty() || Instant::now() > deadline {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Compares the refs with what the API shows of a repository.

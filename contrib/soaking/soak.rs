@@ -2,7 +2,7 @@
 //!
 //! Never here: what the clients do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ pub(crate) async fn soak(time: Duration) -> Vec<String> {
     clients.spawn(async move { races(door, &racing, 99, ending, &racers).await });
 
     let (begun, mut faults, mut lives) = (Instant::now(), Vec::new(), Vec::new());
-    let mut minutes = Minutes { begun, printed: BTreeMap::new(), next: 1 };
+    let mut minutes = Minutes { begun, printed: BTreeMap::new(), next: 1, wrong: BTreeSet::new() };
     let mut heads: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut recorders: Vec<Recorder> = watchers().into_iter().map(|plan| Recorder::start(&reading, plan)).collect();
     let (mut start, mut revisions_before) = (resident(&world), 0);
@@ -184,6 +184,7 @@ struct Minutes {
     begun: Instant,
     printed: BTreeMap<(&'static str, End), usize>,
     next: u64,
+    wrong: BTreeSet<String>,
 }
 
 impl Minutes {
@@ -195,8 +196,10 @@ impl Minutes {
         let mut fresh = counts.clone();
         fresh.iter_mut().for_each(|(kind, count)| *count -= self.printed.get(kind).copied().unwrap_or(0));
         fresh.retain(|_, count| *count > 0);
-        let wrong = faults.len() + tally.errors().len();
-        println!("minute {}: {}; faults {wrong}, VmRSS {} KiB", self.next, words(&fresh), resident(world));
+        let wrong: BTreeSet<String> = faults.iter().cloned().chain(tally.errors()).collect();
+        println!("minute {}: {}; faults {}, VmRSS {} KiB", self.next, words(&fresh), wrong.len(), resident(world));
+        wrong.difference(&self.wrong).take(10).for_each(|fault| println!("  {fault}"));
+        self.wrong = wrong;
         self.printed = counts;
         self.next += 1;
     }
