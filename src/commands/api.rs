@@ -12,7 +12,7 @@ use super::repositories::Repositories;
 use super::repository::ManagedRepository;
 use super::request::{PackageFile, Packages, Precondition, Removal, Update};
 use super::settle::{settle_locked, settle_logged};
-use super::transition;
+use super::transition::{self, Also};
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
@@ -21,6 +21,7 @@ use crate::domain::package::{Metadata, PackageRevision};
 use crate::domain::policy::{Actor, Right};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{Mode, Reader};
+use crate::index::assemble::RevisionId;
 use crate::index::clock;
 use crate::index::guarded::{View, Writer};
 use crate::telemetry::Door;
@@ -140,35 +141,40 @@ impl Desk<'_> {
         }
     }
 
-    fn carry_out(&mut self, actor: &Actor, decision: Decision) -> Result<(), Refusal> {
+    /// Carries out a decision, and writes metadata in the same transaction. Gives the object after it; `None` when it is gone,
+    /// or when it was done and the repository cannot be read just then.
+    fn carry_out(
+        &self,
+        actor: &Actor,
+        decision: Decision,
+        metadata: Option<Metadata>,
+    ) -> Result<Option<Arc<PackageRevision>>, Refusal> {
         let (commit, via) = (decision.commit, decision.change.via);
         let deed = Deed { by: actor.name.clone(), at: clock::now(), commit, via };
-        match transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], Vec::new())? {
-            Some(view) => self.view = view,
-            None => self.read()?,
+        let mut also = Also::default();
+        if let Some(metadata) = metadata {
+            also.ledger.entry(&self.view, &self.object.package, &self.object.workspace).metadata = metadata;
         }
-        Ok(())
+        let view = transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], also)?;
+        Ok(view.and_then(|view| view.objects.get(&self.id()).cloned()))
     }
 
-    fn write_metadata(&mut self, actor: &Actor, metadata: Metadata) -> Result<(), Refusal> {
+    fn write_metadata(&self, actor: &Actor, metadata: Metadata) -> Result<(), Refusal> {
         let object = &self.object;
         let mut draft = Draft::default();
         draft.entry(&self.view, &object.package, &object.workspace).metadata = metadata;
         let message = format!("annotate {} {} by {}", object.package, object.workspace, actor.name);
         append(&self.repository.guarded, &self.writer, &self.view, draft, &message, person(&actor.name))
-            .map_err(transition::not_moved)?;
-        self.read()
+            .map_err(transition::not_moved)
     }
 
-    fn read(&mut self) -> Result<(), Refusal> {
-        self.view = self.repository.guarded.refresh().map_err(|error| failed(&error))?;
-        Ok(())
+    /// The object as it is now; `None` when it is gone or cannot be read.
+    fn now(&self) -> Option<Arc<PackageRevision>> {
+        self.repository.guarded.refresh().ok()?.objects.get(&self.id()).cloned()
     }
 
-    /// The object as this write leaves it.
-    fn now(&self) -> Result<Arc<PackageRevision>, Refusal> {
-        let id = (self.object.package.clone(), self.object.workspace.clone());
-        self.view.objects.get(&id).cloned().ok_or_else(|| not_found(&self.object.name))
+    fn id(&self) -> RevisionId {
+        (self.object.package.clone(), self.object.workspace.clone())
     }
 }
 
@@ -224,7 +230,7 @@ fn run_update(
     update: Update,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let mut desk = desk(repository, name, &update.precondition)?;
+    let desk = desk(repository, name, &update.precondition)?;
     let from = desk.object.lifecycle;
     let action = match update.lifecycle {
         None => None,
@@ -240,16 +246,20 @@ fn run_update(
         Some(action) => Some(desk.decide(&update.actor, &desk.change(action, &update.precondition), limits)?),
         None => None,
     };
+    let preview = preview(&desk.object, decision.as_ref(), update.metadata.clone());
     if update.dry_run {
-        return Ok(preview(&desk.object, decision.as_ref(), update.metadata));
+        return Ok(preview);
     }
-    if let Some(decision) = decision {
-        desk.carry_out(&update.actor, decision)?;
-    }
-    if let Some(metadata) = update.metadata {
-        desk.write_metadata(&update.actor, metadata)?;
-    }
-    desk.now()
+    let done = match (decision, update.metadata) {
+        (Some(decision), metadata) => desk.carry_out(&update.actor, decision, metadata)?,
+        (None, Some(metadata)) => {
+            desk.write_metadata(&update.actor, metadata)?;
+            desk.now()
+        }
+        (None, None) => desk.now(),
+    };
+    // It is done, whatever can be read of it.
+    Ok(done.unwrap_or(preview))
 }
 
 fn run_removal(
@@ -258,7 +268,7 @@ fn run_removal(
     wanted: &Removal,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let mut desk = desk(repository, name, &wanted.precondition)?;
+    let desk = desk(repository, name, &wanted.precondition)?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,
@@ -272,7 +282,7 @@ fn run_removal(
     let decision =
         desk.decide(&wanted.actor, &desk.change(removal(desk.object.lifecycle), &wanted.precondition), limits)?;
     if !wanted.dry_run {
-        desk.carry_out(&wanted.actor, decision)?;
+        desk.carry_out(&wanted.actor, decision, None)?;
     }
     Ok(desk.object)
 }

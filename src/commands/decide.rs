@@ -86,6 +86,11 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         return Err(explain::no_right(change, &actor.name, step.right));
     }
     let commit = bound_commit(scene, change, object)?;
+    // Everything was settled before: this one could not be, and another intent would take its place.
+    let under_way = entry.and_then(|entry| entry.intent.as_ref());
+    if let Some(intent) = under_way.filter(|intent| (intent.action, intent.deed.commit) != (change.action, commit)) {
+        return Err(explain::unfinished(change, intent));
+    }
     let mut decision = Decision {
         change: Change { commit: Some(commit), ..change.clone() },
         commit,

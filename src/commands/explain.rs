@@ -3,6 +3,7 @@
 //! Never here: deciding.
 
 use crate::domain::change::Change;
+use crate::domain::ledger::Intent;
 use crate::domain::lifecycle::{Action, Lifecycle, State};
 use crate::domain::names::{PackagePath, UserName, Workspace};
 use crate::domain::oid::ObjectId;
@@ -18,6 +19,15 @@ pub fn title(package: &PackagePath, workspace: &Workspace) -> String {
 /// The command that approves a proposal by push.
 pub fn approve_command(package: &PackagePath, workspace: &Workspace, commit: &str) -> String {
     format!("git push origin {commit}:{}", RefName::approve(package, workspace))
+}
+
+/// The refusal while an earlier transition of the same package revision is not complete.
+pub fn unfinished(change: &Change, intent: &Intent) -> Refusal {
+    let title = title(&change.package, &change.workspace);
+    let (by, action) = (&intent.deed.by, verb(intent.action));
+    Refusal::new(Code::Busy, format!("what {by} began, to {action} {title}, is not complete yet")).next(
+        "try again in a moment; if it stays, the administrator of this Git server finds the cause in the daemon's log",
+    )
 }
 
 /// The refusal of an illegal step; `there` is the commit of the package revision, where there is one.

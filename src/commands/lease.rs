@@ -98,12 +98,17 @@ impl Leases {
     /// the process of the push that asks: its own leases do not stand in its way.
     pub fn holds(&self, package: &PackagePath, own: Option<ProcessId>) -> bool {
         let now = Instant::now();
-        self.leases.iter().any(|lease| {
-            lease.stage == LeaseStage::Waiting
-                && lease.package().is_some_and(|held| held.overlaps(package))
-                && (own.is_none() || lease.process != own)
-                && !lease.is_over(now)
-        })
+        self.waiting_for(package).any(|lease| (own.is_none() || lease.process != own) && !lease.is_over(now))
+    }
+
+    /// The same for whoever completes changes, by what [`Leases::over`] said before the refs were read.
+    pub fn wait_for(&self, package: &PackagePath, is_over: impl Fn(&Lease) -> bool) -> bool {
+        self.waiting_for(package).any(|lease| !is_over(lease))
+    }
+
+    fn waiting_for(&self, package: &PackagePath) -> impl Iterator<Item = &Lease> {
+        let waiting = self.leases.iter().filter(|lease| lease.stage == LeaseStage::Waiting);
+        waiting.filter(|lease| lease.package().is_some_and(|held| held.overlaps(package)))
     }
 
     /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
@@ -118,7 +123,10 @@ impl Leases {
     }
 
     /// Says of each lease what [`Lease::is_over`] says, and asks only once for each process: one push may hold thousands.
-    fn over(&self) -> impl Fn(&Lease) -> bool + use<> {
+    ///
+    /// Whoever concludes from it that a ref never moved must read the refs after this: a process may move one and end while
+    /// they are read.
+    pub fn over(&self) -> impl Fn(&Lease) -> bool + use<> {
         let (now, mut gone) = (Instant::now(), HashMap::new());
         for process in self.leases.iter().filter_map(|lease| lease.process) {
             gone.entry(process).or_insert_with(|| process.is_gone());
@@ -127,9 +135,9 @@ impl Leases {
     }
 
     /// Takes note of the waiting leases whose ref is at its new value, by `moved`, and whose change is whole. Leases of
-    /// pushes that are over and moved nothing are dropped.
-    pub fn note_moved(&mut self, moved: impl Fn(&Lease) -> bool) {
-        let (now, is_over) = (Instant::now(), self.over());
+    /// pushes that are over, by what [`Leases::over`] said before the refs were read, and moved nothing are dropped.
+    pub fn note_moved(&mut self, moved: impl Fn(&Lease) -> bool, is_over: impl Fn(&Lease) -> bool) {
+        let now = Instant::now();
         for part in self.leases.iter_mut().filter(|lease| matches!(lease.purpose, Purpose::Part(_))) {
             if part.stage == LeaseStage::Waiting && moved(part) {
                 part.stage = LeaseStage::Done(Vec::new());
@@ -257,6 +265,25 @@ mod tests {
         ProcessId::of(std::process::id()).expect("we run")
     }
 
+    fn note_moved(leases: &mut Leases, moved: impl Fn(&Lease) -> bool) {
+        let is_over = leases.over();
+        leases.note_moved(moved, is_over);
+    }
+
+    #[test]
+    fn a_push_that_ends_while_the_refs_are_read_may_have_moved_them() {
+        let package = PackagePath::parse("net/router").expect("valid");
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("it runs");
+        let mut leases = Leases::default();
+        leases.add(vec![part("refs/heads/drafts/net/router/w1", ProcessId::of(child.id()))]);
+        let is_over = leases.over();
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        leases.note_moved(|_| false, &is_over);
+        assert!(leases.any_waiting() && leases.wait_for(&package, &is_over), "its refs are looked at once more");
+        note_moved(&mut leases, |_| false);
+        assert!(!leases.any_waiting() && !leases.wait_for(&package, leases.over()));
+    }
+
     #[test]
     fn a_push_waits_for_its_own_parts_and_for_nobody_else_s() {
         let own = part("refs/heads/drafts/net/router/w1", Some(living()));
@@ -265,9 +292,9 @@ mod tests {
         assert!(leases.has_part_to_come(&own, leases.over()));
         let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
         assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), leases.over()));
-        leases.note_moved(|_| false);
+        note_moved(&mut leases, |_| false);
         assert!(leases.any_waiting());
-        leases.note_moved(|_| true);
+        note_moved(&mut leases, |_| true);
         assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, leases.over()));
     }
 
@@ -278,7 +305,7 @@ mod tests {
         let mut leases = Leases::default();
         leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(gone))]);
         assert!(!leases.holds(&package, None), "its process is gone");
-        leases.note_moved(|_| false);
+        note_moved(&mut leases, |_| false);
         assert!(!leases.any_waiting(), "and so is the lease");
         leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(own))]);
         assert!(leases.holds(&package, None) && leases.holds(&PackagePath::parse("net").expect("valid"), Some(gone)));

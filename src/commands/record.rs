@@ -101,9 +101,14 @@ pub fn prepare(
         return Ok(None);
     }
     let edits: Vec<(String, Option<Vec<u8>>)> =
-        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), Some(entry.to_bytes()))).collect();
+        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), file(entry))).collect();
     let (head, edit) = LedgerStore::prepare(reader, view.ledger_head, &edits, message, author)?;
     Ok(Some(Prepared { edit, head, entries: draft.entries.into_values().collect() }))
+}
+
+/// An entry's file in the ledger; none for one that is spent.
+fn file(entry: &Entry) -> Option<Vec<u8>> {
+    (!entry.is_spent()).then(|| entry.to_bytes())
 }
 
 /// Appends one commit with the drafted entries to the ledger. `view` is one that the writer has read since it is the

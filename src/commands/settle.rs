@@ -12,7 +12,7 @@ use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
-use super::transition;
+use super::transition::{self, Also};
 use crate::domain::change::Change;
 use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::evidence::Limits;
@@ -80,6 +80,7 @@ pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Resul
 fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Found, View), GitError> {
     let guarded = &repository.guarded;
     let begun = Instant::now();
+    let is_over = repository.leases().over();
     let mut view = guarded.refresh()?;
     repository.metrics.refreshed(begun.elapsed());
     repository.count_found(&view);
@@ -88,13 +89,13 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
         view = guarded.refresh()?;
     }
     let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
-    repository.leases().note_moved(at_new_value);
+    repository.leases().note_moved(at_new_value, &is_over);
     repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     let mut found = Found::default();
     let (mut edits, mut unfinished) = (Vec::new(), Vec::new());
     for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
-        if repository.leases().holds(&entry.package, None) {
+        if repository.leases().wait_for(&entry.package, &is_over) {
             continue;
         }
         match complete(&entry.package, &entry.workspace, intent, &see(&view, &reader, entry, intent)?) {
@@ -248,7 +249,8 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         let scene = Scene { guarded, view: &view, reader: &reader, limits: &Limits::default() };
         let decided = decide(scene, &actor, &change);
         let outcome = decided.and_then(|decision: Decision| {
-            transition::carry_out(repository, writer, &view, &[(decision, intent.deed)], vec![removal.clone()])
+            let also = Also { edits: vec![removal.clone()], ..Also::default() };
+            transition::carry_out(repository, writer, &view, &[(decision, intent.deed)], also)
         });
         if let Err(refusal) = outcome {
             tracing::warn!(name = %value.name, %refusal, "a decision could not be carried out any more");

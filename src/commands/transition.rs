@@ -154,7 +154,16 @@ fn remove(reader: &Reader, head: ObjectId, decision: &Decision, deed: &Deed) -> 
     })
 }
 
-/// Carries out decisions, all or none. `also` are edits that go with them, such as the removal of a leftover ref. The
+/// What goes with decisions in their transaction.
+#[derive(Debug, Default)]
+pub struct Also {
+    /// Edits, such as the removal of a leftover ref.
+    pub edits: Vec<RefEdit>,
+    /// What else the ledger is to keep.
+    pub ledger: Draft,
+}
+
+/// Carries out decisions, all or none, with what goes with them. The
 /// intents move into the ledger first, in the same transaction: if it ends half way, they say what to finish. That they
 /// became deeds is written down by the next `settle`. Gives the view after it, unless the repository cannot be read just then.
 pub fn carry_out(
@@ -162,21 +171,22 @@ pub fn carry_out(
     _writer: &Writer<'_>,
     view: &View,
     decided: &[Decided],
-    also: Vec<RefEdit>,
+    also: Also,
 ) -> Result<Option<View>, Refusal> {
     let guarded = &repository.guarded;
     let reader = guarded.store().reader();
     Step::Decided.reached(None);
     let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
     let Some((_, first)) = decided.first() else { return Ok(Some(view.clone())) };
-    let mut intents = Draft::default();
+    let mut intents = also.ledger;
     for ((decision, deed), merge) in decided.iter().zip(&plan.merges) {
         let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
         entry.intent = Some(intent(decision, deed, *merge));
     }
     let message = format!("Begin: {}", message(decided));
     let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
-    let edits: Vec<RefEdit> = begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also).collect();
+    let edits: Vec<RefEdit> =
+        begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also.edits).collect();
     crate::git::transact(&reader, &edits).map_err(not_moved)?;
     if let Some(begun) = begun {
         begun.moved(guarded);

@@ -18,9 +18,10 @@ const COLLECT: Duration = Duration::from_millis(10);
 /// The longest pause between two settlements of one repository.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The repositories that are being settled because of hints, with whether another hint came meanwhile.
+/// The repositories that are being settled because of hints, with the one that the last hint was about, if another came
+/// meanwhile: it may have been closed and opened anew.
 #[derive(Debug, Default)]
-pub(super) struct Hints(Mutex<HashMap<PathBuf, bool>>);
+pub(super) struct Hints(Mutex<HashMap<PathBuf, Option<Arc<ManagedRepository>>>>);
 
 impl Hints {
     /// Sees to it that the repository is settled, from its state at or after this moment. Returns at once.
@@ -28,30 +29,22 @@ impl Hints {
     /// Must be called within a tokio runtime.
     pub(super) fn follow(self: &Arc<Self>, repository: &Arc<ManagedRepository>) {
         let path = repository.guarded.store().path().to_owned();
-        let mut running = self.running();
-        if let Some(again) = running.get_mut(&path) {
-            *again = true;
+        if self.running().insert(path.clone(), Some(repository.clone())).is_some() {
             return;
         }
-        running.insert(path.clone(), false);
-        drop(running);
-        let (hints, repository) = (self.clone(), repository.clone());
+        let hints = self.clone();
         tokio::spawn(async move {
             let mut pause = COLLECT;
             loop {
                 tokio::time::sleep(pause).await;
-                hints.begin(&path);
+                let Some(repository) = hints.next(&path) else { return };
                 let begun = Instant::now();
-                let settling = repository.clone();
                 let settle = move || {
-                    settle_logged(&settling);
-                    settling.metrics.index_lag(Known::Hook, begun.elapsed());
+                    settle_logged(&repository);
+                    repository.metrics.index_lag(Known::Hook, begun.elapsed());
                 };
                 if let Err(error) = tokio::task::spawn_blocking(settle).await {
                     tracing::error!(path = %path.display(), %error, "a repository could not be settled; a rescan will");
-                }
-                if !hints.again(&path) {
-                    return;
                 }
                 // So the settling of a long push does not take more of the machine than the push.
                 pause = begun.elapsed().clamp(COLLECT, LONGEST_PAUSE);
@@ -59,22 +52,17 @@ impl Hints {
         });
     }
 
-    /// Takes up the hints that came so far.
-    fn begin(&self, path: &Path) {
-        self.running().entry(path.to_owned()).insert_entry(false);
-    }
-
-    /// Whether a hint came since the last settlement began; where none did, the repository is not followed any more.
-    fn again(&self, path: &Path) -> bool {
+    /// Takes up the hints that came since this was asked last; where none did, the repository is not followed any more.
+    fn next(&self, path: &Path) -> Option<Arc<ManagedRepository>> {
         let mut running = self.running();
-        let again = running.get(path).is_some_and(|again| *again);
-        if !again {
+        let next = running.get_mut(path).and_then(Option::take);
+        if next.is_none() {
             running.remove(path);
         }
-        again
+        next
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<PathBuf, bool>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<PathBuf, Option<Arc<ManagedRepository>>>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

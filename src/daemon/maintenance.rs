@@ -1,8 +1,7 @@
-//! Keeps repositories quick, one after another, once a rescan period: packs refs when many lie loose, and lets git collect.
+//! Packs refs where many lie loose, one repository after another, once a rescan period.
 //!
-//! Every reading of the refs looks at every directory below `refs/`, and git does the same; packing makes them few. A push
-//! has git collect by itself; a team that approves by the API has nobody else who does it.
-//! Never here: anything that a transition needs.
+//! Every reading of the refs looks at every directory below `refs/`, and git does the same; packing makes them few.
+//! Never here: anything that a transition needs, and packing objects: every push has git look whether that is due.
 
 use std::sync::Arc;
 
@@ -26,10 +25,10 @@ pub(super) async fn maintain(warden: Arc<Warden>, config: Arc<SharedConfig>, shu
             () = tokio::time::sleep(config.current().rescan) => {}
         }
         for repository in warden.repositories().all() {
+            let path = repository.guarded.store().path().to_owned();
             if shutdown.is_cancelled() {
                 return;
             }
-            let path = repository.guarded.store().path().to_owned();
             match tokio::task::spawn_blocking(move || maintain_one(&repository)).await {
                 Ok(Ok(())) => {}
                 // It works without; a repository that cannot be written to is told of by whatever wants to write.
@@ -50,7 +49,7 @@ fn maintain_one(repository: &ManagedRepository) -> Result<(), GitError> {
         git::pack_refs(path, pack)?;
         tracing::info!(path = %path.display(), all = pack == Pack::All, "loose refs were packed");
     }
-    git::collect(path)
+    Ok(())
 }
 
 /// Which refs are to be packed now.

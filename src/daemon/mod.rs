@@ -21,7 +21,7 @@ use crate::api::{self, ApiState, BOOKMARK_EVERY, Version, WATCH_STALL};
 use crate::commands::api::PackageCommands;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
-use crate::git::{WatchEvent, Watcher};
+use crate::git::{WatchEvent, Watcher, clear_abandoned_overlays};
 use crate::githttp::GitDoor;
 use crate::hooks;
 use crate::identity::authenticate::Authenticator;
@@ -96,6 +96,7 @@ pub async fn serve(options: Options) -> Result<()> {
     let state = prepare_state(&options.state())?;
     let _lock = lock_state(&state)?;
     let config = Arc::new(SharedConfig::load(options.config.clone())?);
+    tokio::task::spawn_blocking(clear_abandoned_overlays).await?;
     let shutdown = CancellationToken::new();
 
     let clock = Clock::open(state.join("clock")).context("the clock of resource versions cannot be opened")?;
@@ -269,14 +270,20 @@ async fn tend(
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
+    let mut rescanned = tokio::time::Instant::now();
     loop {
-        let period = config.current().rescan;
+        let due = rescanned + config.current().rescan;
+        // A rescan comes in its time, however many hints there are.
         let hint = tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
-            hint = hints.recv() => hint,
+            () = tokio::time::sleep_until(due) => None,
             () = warden.sweep_wanted() => None,
-            () = tokio::time::sleep(period) => None,
+            hint = hints.recv() => hint,
         };
+        if hint.is_none() {
+            rescanned = tokio::time::Instant::now();
+        }
         metrics.hints_waiting.set(i64::try_from(hints.len()).unwrap_or(i64::MAX));
         let (warden, watcher, metrics, told) = (warden.clone(), watcher.clone(), metrics.clone(), Instant::now());
         let work = move || match hint {

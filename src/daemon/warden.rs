@@ -85,6 +85,7 @@ impl Warden {
     /// A sweep that trusts nothing that was read before.
     pub fn rescan(&self, watcher: &Watcher) {
         for repository in self.repositories.all() {
+            repository.guarded.keep();
             repository.guarded.store().rest();
             repository.guarded.store().forget_refs();
         }
@@ -105,8 +106,7 @@ impl Warden {
             if !wanted {
                 tracing::info!(path = %path.display(), name = %key.name, "repository closed");
                 self.repositories.remove(&path);
-                let _order = self.shared.in_order();
-                self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
+                repository.guarded.close();
                 watcher.unwatch_repository(&path);
             }
         }

@@ -163,6 +163,13 @@ impl Entry {
         EntryKey::of(&self.package, &self.workspace)
     }
 
+    /// Whether it says nothing that anybody will need: its draft or proposal was dropped and never published. The chain's
+    /// history has who dropped it; the tree and the memory do not grow with every draft that ever was.
+    pub fn is_spent(&self) -> bool {
+        let kept = Self { deleted: None, ..self.clone() };
+        self.deleted.is_some() && kept == Self::new(self.package.clone(), self.workspace.clone())
+    }
+
     /// The entry as the ledger stores it: indented JSON with a final line end.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
@@ -249,7 +256,7 @@ impl Ledger {
         self.get(package, workspace).cloned().unwrap_or_else(|| Entry::new(package.clone(), workspace.clone()))
     }
 
-    /// Puts an entry.
+    /// Puts an entry; one that is spent goes.
     pub fn insert(&mut self, entry: Entry) {
         let key = entry.key();
         match entry.intent {
@@ -259,7 +266,13 @@ impl Ledger {
         if let Some(number) = entry.highest_revision.max(self.highest_revision(&entry.package)) {
             self.highest.insert_mut(entry.package.clone(), number);
         }
-        self.entries.insert_mut(key, Arc::new(entry));
+        match entry.is_spent() {
+            true => self.entries.remove_mut(&key),
+            false => {
+                self.entries.insert_mut(key, Arc::new(entry));
+                true
+            }
+        };
     }
 
     /// The entries with a transition under way.
@@ -299,6 +312,24 @@ mod tests {
             Some(Intent { action: Action::Approve, deed: deed("bob"), revision: Some(RevisionNumber(3)), merge: None });
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).expect("readable"), entry);
         assert!(Entry::from_bytes(b"{}").is_err());
+    }
+
+    #[test]
+    fn a_dropped_draft_is_forgotten_unless_something_of_it_counts() {
+        let mut ledger = Ledger::default();
+        let mut draft = entry();
+        draft.record(Action::Save, deed("ann"), None);
+        ledger.insert(draft.clone());
+        assert!(!draft.is_spent() && !entry().is_spent() && !ledger.is_empty());
+        draft.record(Action::DropDraft, deed("ann"), None);
+        assert!(draft.is_spent());
+        let mut published = draft.clone();
+        published.highest_revision = Some(RevisionNumber(2));
+        let mut begun = draft.clone();
+        begun.intent = Some(Intent { action: Action::Save, deed: deed("ann"), revision: None, merge: None });
+        assert!(!published.is_spent() && !begun.is_spent());
+        ledger.insert(draft);
+        assert!(ledger.is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ use crate::process::ProcessId;
 /// Where the locks are written down, in the repository's directory.
 const FILE: &str = "stoop-locks";
 
+/// What git makes while it writes `packed-refs`.
+const PACKING: [&str; 2] = ["packed-refs.lock", "packed-refs.new"];
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     /// The kernel's id of this boot: after another one the process is gone whatever its number.
@@ -26,13 +30,15 @@ struct Record {
     locks: Vec<LockFile>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct LockFile {
+/// One lock file: this very one, and no later one of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LockFile {
     /// Below the repository's directory.
     name: String,
     device: u64,
     inode: u64,
-    modified: (i64, i64),
+    /// When the file was made, in nanoseconds since 1970; where the file system does not know, when it was written to.
+    made: u128,
 }
 
 /// Locks that are written down.
@@ -51,7 +57,27 @@ impl Recorded {
 pub(super) fn record(repository: &Path, edits: &[RefEdit], holder: Option<ProcessId>) -> Recorded {
     let Some(holder) = holder else { return Recorded(None) };
     let locks = names(repository, edits).into_iter().filter_map(|name| LockFile::at(repository, name));
-    let record = Record { boot: boot(), holder, locks: locks.collect() };
+    write(repository, holder, locks.collect())
+}
+
+/// Writes down the locks of `packed-refs` that a git which packs refs holds at this moment, where they are others than
+/// `before`. It holds them for certain while it has the new file open; before that, a lock there may be anybody's.
+pub(super) fn record_packing(repository: &Path, holder: ProcessId, before: &mut Vec<LockFile>) {
+    let new = repository.join(PACKING[1]);
+    let open = fs::read_dir(format!("/proc/{}/fd", holder.pid)).into_iter().flatten().flatten();
+    if !open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|file| file == new) {
+        return;
+    }
+    let names = PACKING.map(str::to_owned).into_iter();
+    let locks: Vec<LockFile> = names.filter_map(|name| LockFile::at(repository, name)).collect();
+    if *before != locks {
+        write(repository, holder, locks.clone());
+        *before = locks;
+    }
+}
+
+fn write(repository: &Path, holder: ProcessId, locks: Vec<LockFile>) -> Recorded {
+    let record = Record { boot: boot(), holder, locks };
     let file = repository.join(FILE);
     let written = serde_json::to_vec(&record).map_err(std::io::Error::other);
     match written.and_then(|bytes| fs::write(&file, bytes)) {
@@ -105,7 +131,7 @@ fn empty(file: &Path) {
 fn names(repository: &Path, edits: &[RefEdit]) -> Vec<String> {
     let mut names: Vec<String> = edits.iter().map(|edit| format!("{}.lock", edit.name)).collect();
     if edits.iter().any(|edit| edit.new.is_none()) {
-        names.extend(["packed-refs.lock".to_owned(), "packed-refs.new".to_owned()]);
+        names.extend(PACKING.map(str::to_owned));
     }
     let head = head_branch(repository).ok().flatten();
     if edits.iter().any(|edit| Some(&edit.name) == head.as_ref()) {
@@ -117,8 +143,9 @@ fn names(repository: &Path, edits: &[RefEdit]) -> Vec<String> {
 impl LockFile {
     fn at(repository: &Path, name: String) -> Option<Self> {
         let metadata = fs::symlink_metadata(repository.join(&name)).ok().filter(fs::Metadata::is_file)?;
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Self { name, device: metadata.dev(), inode: metadata.ino(), modified })
+        let made = metadata.created().or_else(|_| metadata.modified()).ok()?;
+        let made = made.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        Some(Self { name, device: metadata.dev(), inode: metadata.ino(), made })
     }
 }
 

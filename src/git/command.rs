@@ -26,7 +26,7 @@ pub(super) fn git(repository: &Path) -> Command {
     let mut git_dir = std::ffi::OsString::from("--git-dir=");
     git_dir.push(repository);
     command.arg("-c").arg(safe);
-    command.args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsync=committed", "-c", "gc.autoDetach=false"]);
+    command.args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsync=committed", "-c", "gc.auto=0"]);
     command.arg(git_dir);
     command
 }

@@ -113,6 +113,12 @@ pub enum GitError {
         /// How it failed.
         source: std::io::Error,
     },
+    /// The repository is guarded no more: it is gone, or the configuration says so.
+    #[error("{repository} is not guarded any more")]
+    Closed {
+        /// Where it is or was.
+        repository: PathBuf,
+    },
     /// A git command failed.
     #[error("git {command} failed in {path}: {text}")]
     Command {

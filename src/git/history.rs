@@ -51,7 +51,8 @@ impl Reader {
             if !met.insert(id) {
                 continue;
             }
-            let commit = self.commit(id)?;
+            // Missing where a shallow repository ends, which this does not know of.
+            let Ok(commit) = self.commit(id) else { return Ok(None) };
             // Past the base, or beside it, all ways end at a first commit.
             if ahead.len() == FEW || commit.parents.is_empty() {
                 return Ok(None);

@@ -2,7 +2,10 @@
 //!
 //! Never here: writing into the quarantine (git would take it over with the push), and trusting the path a hook names.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -12,6 +15,10 @@ use super::store::{Store, slots};
 
 /// Where git looks for the names of other directories of objects.
 const ALTERNATES: &str = "info/alternates";
+/// How the directories' names begin.
+const OVERLAYS: &str = "stoop-quarantine-";
+/// No directory is in use for so long: spare ones are let go of at every rescan.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many directories a repository keeps for pushes to come.
 const SPARES: usize = 4;
 
@@ -32,7 +39,10 @@ impl Overlay {
             Some(spare) => spare,
             None => {
                 let made = || {
-                    let directory = tempfile::Builder::new().prefix("stoop-quarantine-").tempdir()?;
+                    let directory = tempfile::Builder::new()
+                        .prefix(OVERLAYS)
+                        .permissions(Permissions::from_mode(0o700))
+                        .tempdir()?;
                     ["info", "pack"].iter().try_for_each(|name| std::fs::create_dir(directory.path().join(name)))?;
                     write(&directory)?;
                     Ok(directory)
@@ -54,6 +64,18 @@ impl Drop for Overlay {
         let mut spares = self.store.overlays();
         if spares.len() < SPARES {
             spares.extend(self.directory.take());
+        }
+    }
+}
+
+/// Removes the directories that a killed daemon left more than a day ago. What cannot be removed, as another user's, stays.
+pub fn clear_abandoned_overlays() {
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(OVERLAYS)) {
+        let made = entry.metadata().and_then(|metadata| metadata.modified());
+        let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > ABANDONED));
+        if old && let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::debug!(path = %entry.path().display(), %error, "a left directory cannot be removed");
         }
     }
 }

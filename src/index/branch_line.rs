@@ -61,8 +61,14 @@ impl BranchLine {
     pub fn read(reader: &Reader, head: ObjectId, directory: &Directory) -> Result<Self, GitError> {
         let tree = reader.commit(head)?.tree;
         let wanted: BTreeMap<PackagePath, ObjectId> = reader.packages_below(tree, directory)?.into_iter().collect();
-        let changers = changers(reader, head, &wanted)?;
-        let publications = publications(reader, head, &[])?;
+        // Both walk the whole history.
+        let store = reader.store();
+        let (changers, publications) = std::thread::scope(|scope| {
+            let publications = scope.spawn(|| publications(&store.reader(), head, &[]));
+            let changers = changers(reader, head, &wanted);
+            (changers, publications.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let (changers, publications) = (changers?, publications?);
         let packages = wanted.into_iter().map(|(package, tree)| {
             let (commit, seconds) = changers.get(&package).copied().unwrap_or((head, 0));
             let publication = publications.get(package.as_str()).map(|(_, publication)| publication.clone());

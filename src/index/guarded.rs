@@ -107,6 +107,10 @@ struct State {
     unrecorded: BTreeSet<RevisionId>,
     created: Micros,
     shown: Option<(usize, Option<ObjectId>, Health)>,
+    /// The head of the branch whose line the cache keeps.
+    kept: Option<ObjectId>,
+    /// Whether it is guarded no more, and no more shown.
+    closed: bool,
 }
 
 /// What a scan read.
@@ -137,6 +141,8 @@ impl Guarded {
                 unrecorded: BTreeSet::new(),
                 created: birth(path),
                 shown: None,
+                kept: None,
+                closed: false,
             }),
             writer: Mutex::new(()),
         })
@@ -178,6 +184,9 @@ impl Guarded {
     /// Reads refs and ledger, tells the watchers what changed, and returns the view. Cheap when nothing moved.
     pub fn refresh(&self) -> Result<View, GitError> {
         let mut state = self.state();
+        if state.closed {
+            return Err(GitError::Closed { repository: self.store.path().to_owned() });
+        }
         let result = self.refresh_locked(&mut state);
         let health = match &result {
             Ok(_) => Health::Ready,
@@ -232,11 +241,7 @@ impl Guarded {
         let line = new_line.as_ref().or(line.as_ref()).filter(|_| head.is_some());
         let cache = &self.shared.cache;
         let scanner = Scanner { reader, snapshot, registration, ledger: &ledger, cache, line };
-        let mut found = Vec::with_capacity(packages.len());
-        for package in packages {
-            let revisions = scanner.package(&package, facts)?;
-            found.push((package, revisions));
-        }
+        let found = scanner.packages(packages, facts)?;
         Ok(Scan { found, ledger, ledger_head, head, new_line })
     }
 
@@ -269,11 +274,22 @@ impl Guarded {
         view
     }
 
-    /// Keeps what would take long to read again; called when the daemon ends.
+    /// Keeps what would take long to read again, if it is not kept yet; for a quiet moment, and when the daemon ends.
     pub fn keep(&self) {
-        if let Some(line) = &self.state().line {
+        let mut state = self.state();
+        let head = state.line.as_ref().map(|line| line.head);
+        if let Some(line) = state.line.as_ref().filter(|_| state.kept != head) {
             keep_branch_line(line, &self.key.registration, &self.shared.cache);
+            state.kept = head;
         }
+    }
+
+    /// Takes the repository and its package revisions from what clients see; after that nothing of it is read or shown.
+    pub fn close(&self) {
+        self.state().closed = true;
+        let _order = self.shared.in_order();
+        let key = &self.key;
+        self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
     }
 
     /// Brings the Repository object up to date, when what clients see of it changed.

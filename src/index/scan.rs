@@ -5,6 +5,7 @@
 //! breaks the listing. Never here: versions, events and metadata (see `assemble`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use super::branch_line::{BranchLine, OnBranch};
@@ -20,6 +21,10 @@ use crate::domain::refs::{
 };
 use crate::git::{GitError, Reader, RefSnapshot};
 use crate::krm::kptfile::Kptfile;
+
+/// So many packages are scanned on several threads, and on how many at most.
+const MANY: usize = 200;
+const MOST_THREADS: usize = 8;
 
 /// One package revision as the refs show it.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +121,43 @@ pub struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
+    /// Scans packages; many of them, as at a first start, on several threads.
+    pub fn packages(
+        &self,
+        packages: BTreeSet<PackagePath>,
+        facts: &mut FactStore,
+    ) -> Result<Vec<(PackagePath, OfPackage)>, GitError> {
+        let packages: Vec<PackagePath> = packages.into_iter().collect();
+        if packages.len() < MANY {
+            return self.one_by_one(&packages, facts);
+        }
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        let Self { reader, snapshot, registration, ledger, cache, line } = *self;
+        let store = reader.store();
+        let scan = |part: &[PackagePath]| {
+            let reader = &store.reader();
+            let scanner = Scanner { reader, snapshot, registration, ledger, cache, line };
+            scanner.one_by_one(part, &mut FactStore::default())
+        };
+        std::thread::scope(|scope| {
+            let parts = packages.chunks(packages.len().div_ceil(threads));
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || scan(part))).collect();
+            let mut found = Vec::with_capacity(packages.len());
+            for part in running {
+                found.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(found)
+        })
+    }
+
+    fn one_by_one(
+        &self,
+        packages: &[PackagePath],
+        facts: &mut FactStore,
+    ) -> Result<Vec<(PackagePath, OfPackage)>, GitError> {
+        packages.iter().map(|package| Ok((package.clone(), self.package(package, facts)?))).collect()
+    }
+
     /// Scans one package.
     pub fn package(&self, package: &PackagePath, facts: &mut FactStore) -> Result<OfPackage, GitError> {
         let markers: BTreeSet<Workspace> =

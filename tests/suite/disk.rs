@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::steps::{P, approver, lifecycle, settled_ledger};
 use crate::support::{World, eventually, git_command, run};
+use crate::telemetry::metrics;
 
 const NO_HOOKS: &str = "core.hooksPath=/dev/null";
 
@@ -252,4 +253,24 @@ fn many_loose_tags_are_packed_and_nothing_else_changes() {
     ann.push(":refs/tags/builds/7").ok();
     assert!(!world.refs("packages").contains("refs/tags/builds/7 "));
     world.fsck("packages").ok();
+}
+
+#[test]
+fn a_rescan_comes_in_its_time_however_much_happens() {
+    let mut world = World::with_repository();
+    world.stop_daemon("TERM");
+    world.configure("rescanSeconds: 1\n");
+    world.start_daemon();
+    let rescans = || {
+        let metrics = metrics(&world);
+        let line = metrics.lines().find(|line| line.starts_with("stoop_rescans_total")).expect("counted");
+        line.rsplit(' ').next().and_then(|number| number.parse::<f64>().ok()).expect("a number")
+    };
+    let before = rescans();
+    let mut round = 0;
+    eventually("three rescans", || {
+        round += 1;
+        world.on_disk("packages", &["update-ref", &format!("refs/heads/other/{round}"), "main"]).ok();
+        (rescans() >= before + 3.0).then_some(())
+    });
 }

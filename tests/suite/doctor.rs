@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::packages::Shelf;
+use crate::steps::settled_ledger;
 use crate::support::{Answer, World, run};
 
 /// Checks whose result is the machine's, whatever the world is like.
@@ -191,6 +192,7 @@ fn what_is_broken_under_a_running_daemon_is_told() {
 #[test]
 fn what_is_broken_while_no_daemon_runs_is_told() {
     let mut world = healthy();
+    settled_ledger(&world);
     world.stop_daemon("KILL");
     let state = world.state();
     // That nobody runs is told each time, and left out here.

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use crate::packages::Shelf;
 use crate::support::{World, eventually, git_command, run};
 
-fn metrics(world: &World) -> String {
+pub(crate) fn metrics(world: &World) -> String {
     world.kubectl("rea", &["get", "--raw", "/metrics"]).ok().stdout
 }
 

@@ -15,7 +15,7 @@ use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle_locked;
-use crate::commands::transition::{self, Decided};
+use crate::commands::transition::{self, Also, Decided};
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
@@ -194,7 +194,7 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
             _ => None,
         })
         .collect();
-    let objects = match transition::carry_out(repository, &writer, &view, &decided, Vec::new()) {
+    let objects = match transition::carry_out(repository, &writer, &view, &decided, Also::default()) {
         Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
         Err(refusal) => return all(&refusal),
     };

@@ -139,6 +139,16 @@ fn a_missing_parent_is_an_error_and_a_shallow_one_is_not() {
     let shallow = Store::open(&directory.path().join("shallow.git")).expect("opens").reader();
     assert_eq!(shallow.commits_not_in(tip, &[], 9).expect("answered").len(), 2);
     assert_eq!(shallow.walk(tip).expect("a walk").filter(Result::is_ok).count(), 2);
+    // Beside the branch, and near the end of what there is.
+    let base = shallow.commit(tip).expect("there").parents[0];
+    let tree = shallow.commit(base).expect("there").tree;
+    let who = Person { name: "A".to_owned(), email: "a@b".to_owned(), seconds: 4, offset_seconds: 0 };
+    let draft = NewCommit { tree, parents: &[base], author: who.clone(), committer: who, message: "m" };
+    let draft = shallow.write_commit(&draft).expect("written");
+    assert_eq!(shallow.commits_not_in(draft, &[tip], 9).expect("answered").len(), 1);
+    assert_eq!(shallow.merge_base(tip, draft).expect("answered"), Some(base));
+    let own = shallow.commits_not_in(draft, &[tip], 9).expect("answered");
+    assert_eq!(shallow.merge_base_of(tip, draft, &own).expect("answered"), Some(base));
     std::fs::remove_file(directory.path().join("shallow.git/shallow")).expect("removed");
     let broken = Store::open(&directory.path().join("shallow.git")).expect("opens").reader();
     assert!(matches!(broken.commits_not_in(tip, &[], 9), Err(GitError::Missing { .. })));
