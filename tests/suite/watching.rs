@@ -148,8 +148,8 @@ async fn until(limit: Duration, what: &str, mut check: impl AsyncFnMut() -> bool
 }
 
 /// How many objects the slow watchers begin with, and how large their annotation is: more together than the buffers of a
-/// connection hold.
-const FAT: (usize, usize) = (40, 240_000);
+/// connection hold, which the kernel lets grow to some ten megabytes.
+const FAT: (usize, usize) = (100, 240_000);
 
 /// The number in a line of `/metrics`.
 async fn watchers(door: &Door) -> usize {
