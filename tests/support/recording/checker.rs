@@ -66,7 +66,8 @@ fn is_in(history: &History, write: &Acknowledged) -> bool {
         // It happened before anybody watched this run: then the lists of that moment have it, or have it no more.
         || match write.after {
             Some(_) => history.found(&write.name).iter().any(|object| fits(object, false)),
-            None => history.found(&write.name).is_empty(),
+            // One that a list has from later is another life of the name.
+            None => history.found(&write.name).iter().all(|object| object.version > write.by),
         }
 }
 

@@ -210,6 +210,13 @@ fn what_was_acknowledged_is_seen() {
         gone.name = "z".into();
         record.acknowledged.push(gone);
     });
+    let mut later = record();
+    let mut gone = acknowledged(15, None, false);
+    later.watchers[0].sessions[0].begin = Begin::List(10, vec![shown("z", 16, "Draft")]);
+    gone.name = "z".into();
+    later.acknowledged.push(gone);
+    let faults = check(&later).faults;
+    assert!(!faults.iter().any(|fault| fault.contains("nobody saw")), "the name has another life: {faults:?}");
     let mut record = record();
     record.acknowledged.push(acknowledged(99, Some("Published"), true));
     let verdict = check(&record);
