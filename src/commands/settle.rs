@@ -49,8 +49,11 @@ pub fn settle_logged(repository: &ManagedRepository) {
     }
 }
 
-/// Tells the log that a change could not be seen to its end now.
+/// Tells the log that a change could not be seen to its end now. Of a repository that is guarded no more nobody wants it.
 pub fn unreadable(repository: &ManagedRepository, error: &GitError) {
+    if matches!(error, GitError::Closed { .. }) {
+        return;
+    }
     let path = repository.guarded.store().path();
     tracing::error!(path = %path.display(), %error, "the repository cannot be read after a change; a rescan will complete it");
 }

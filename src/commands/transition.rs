@@ -163,9 +163,9 @@ pub struct Also {
     pub ledger: Draft,
 }
 
-/// Carries out decisions, all or none, with what goes with them. The
-/// intents move into the ledger first, in the same transaction: if it ends half way, they say what to finish. That they
-/// became deeds is written down by the next `settle`. Gives the view after it, unless the repository cannot be read just then.
+/// Carries out decisions, all or none, with what goes with them. The intents move into the ledger first, in the same
+/// transaction: if it ends half way, they say what to finish. That they became deeds is written down by the next `settle`.
+/// Gives the view after it, unless the repository cannot be read just then.
 pub fn carry_out(
     repository: &ManagedRepository,
     _writer: &Writer<'_>,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::warden::Warden;
 use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
+use crate::domain::refs::TAGS;
 use crate::git::{self, GitError, Pack};
 
 /// So many loose tags are packed.
@@ -25,12 +26,12 @@ pub(super) async fn maintain(warden: Arc<Warden>, config: Arc<SharedConfig>, shu
             () = tokio::time::sleep(config.current().rescan) => {}
         }
         for repository in warden.repositories().all() {
-            let path = repository.guarded.store().path().to_owned();
             if shutdown.is_cancelled() {
                 return;
             }
+            let path = repository.guarded.store().path().to_owned();
             match tokio::task::spawn_blocking(move || maintain_one(&repository)).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(()) | Err(GitError::Closed { .. })) => {}
                 // It works without; a repository that cannot be written to is told of by whatever wants to write.
                 Ok(Err(error)) => {
                     tracing::warn!(path = %path.display(), %error, "maintenance failed; it is tried again")
@@ -55,7 +56,7 @@ fn maintain_one(repository: &ManagedRepository) -> Result<(), GitError> {
 /// Which refs are to be packed now.
 fn due(repository: &ManagedRepository) -> Result<Option<Pack>, GitError> {
     let snapshot = repository.guarded.refresh()?.snapshot;
-    Ok(match (snapshot.loose(), snapshot.loose_under("refs/tags/")) {
+    Ok(match (snapshot.loose(), snapshot.loose_under(TAGS)) {
         (MANY_REFS.., _) => Some(Pack::All),
         (_, MANY_TAGS..) => Some(Pack::Tags),
         _ => None,

@@ -166,8 +166,9 @@ impl Entry {
     /// Whether it says nothing that anybody will need: its draft or proposal was dropped and never published. The chain's
     /// history has who dropped it; the tree and the memory do not grow with every draft that ever was.
     pub fn is_spent(&self) -> bool {
-        let kept = Self { deleted: None, ..self.clone() };
-        self.deleted.is_some() && kept == Self::new(self.package.clone(), self.workspace.clone())
+        // Most entries were never deleted, and are not copied for this.
+        self.deleted.is_some()
+            && Self { deleted: None, ..self.clone() } == Self::new(self.package.clone(), self.workspace.clone())
     }
 
     /// The entry as the ledger stores it: indented JSON with a final line end.

@@ -15,12 +15,19 @@ use crate::support::{World, run};
 const BOUND: &str = "trap '' XFSZ; [ \"$(id -u)\" != 0 ] && exec \"$@\"; \
                      exec setpriv --bounding-set=-dac_override,-dac_read_search \"$@\"";
 
-/// A shelf whose daemon is bound by limits and permissions.
-fn shelf() -> Shelf {
+/// A shelf whose daemon is bound by limits and permissions: something is published, a proposal of this commit waits for an
+/// approver who has it, and an author has a draft to push.
+fn at_work() -> (Shelf, String) {
     let mut world = World::without_daemon();
     world.start_daemon_through(BOUND);
     world.create_repository("packages");
-    Shelf::of(world)
+    let shelf = Shelf::of(world);
+    shelf.publish("net/switch", "w1");
+    let proposal = shelf.propose(P, "w1");
+    shelf.bob.git(&["fetch", "-q", "origin", &proposal]).ok();
+    shelf.ann.reset();
+    shelf.ann.package("net/dns", "one");
+    (shelf, proposal)
 }
 
 /// Lets the daemon, and what it starts, write no more than so many bytes into a file.
@@ -31,13 +38,8 @@ fn limit(world: &World, bytes: &str) {
 
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
-    let mut shelf = shelf();
-    shelf.publish("net/switch", "w1");
-    let proposal = shelf.propose(P, "w1");
+    let (mut shelf, proposal) = at_work();
     let (world, ann, bob) = (&shelf.world, &shelf.ann, &shelf.bob);
-    bob.git(&["fetch", "-q", "origin", &proposal]).ok();
-    ann.reset();
-    ann.package("net/dns", "one");
     let steady = Steady::now(world);
     let patch = r#"{"spec":{"lifecycle":"Published"}}"#;
     for bytes in ["0", "40"] {
@@ -76,13 +78,8 @@ fn writable(directory: &Path, yes: bool) {
 
 #[test]
 fn a_repository_that_cannot_be_written_is_read_on() {
-    let shelf = shelf();
-    shelf.publish("net/switch", "w1");
-    let proposal = shelf.propose(P, "w1");
+    let (shelf, proposal) = at_work();
     let (world, ann, bob) = (&shelf.world, &shelf.ann, &shelf.bob);
-    bob.git(&["fetch", "-q", "origin", &proposal]).ok();
-    ann.reset();
-    ann.package("net/dns", "one");
     let steady = Steady::now(world);
     let bare = world.bare("packages");
     for part in ["refs", "objects", ""] {
