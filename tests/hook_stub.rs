@@ -2,6 +2,8 @@
 //!
 //! Never here: the decisions of the daemon; every answer is made up.
 
+#[path = "hook_stub/forges.rs"]
+mod forges;
 #[path = "hook_stub/installing.rs"]
 mod installing;
 #[path = "hook_stub/world.rs"]

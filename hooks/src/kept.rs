@@ -25,7 +25,7 @@ impl Kept {
     /// Starts the hook if there is one that git would run. The error is the code to exit with; the reason has been said.
     pub(crate) fn start(place: &Place, name: &str, args: &[OsString]) -> Result<Self, u8> {
         let none = Self { child: None, stdin: None };
-        let path = place.kept(name);
+        let Some(path) = place.kept(name) else { return Ok(none) };
         let Ok(metadata) = fs::metadata(&path) else {
             // A link that leads nowhere is no hook for git either, but one that is there and cannot be seen is.
             return if matches!(path.try_exists(), Ok(false)) {

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let called = args.next().unwrap_or_default();
     let args: Vec<OsString> = args.collect();
     let place = place::Place::find(Path::new(&called));
-    let code = match Path::new(&called).file_name().and_then(|name| name.to_str()) {
+    let code = match place::hook_name(Path::new(&called)) {
         Some("pre-receive") => pre_receive::run(&place, &args),
         Some("post-receive") => post_receive::run(&place, &args),
         Some("proc-receive") => proc_receive::run(&place),

@@ -20,28 +20,34 @@ pub(crate) struct Place {
     pub(crate) repository: PathBuf,
     /// `<repository>/hooks`
     pub(crate) hooks: PathBuf,
+    /// Whether another program's hook runs this one.
+    among_others: bool,
 }
 
 impl Place {
     /// Finds the repository from the program's own file, `<repository>/hooks/stoop/stub`, or else from the name it was
-    /// called by, `<repository>/hooks/<hook>`.
+    /// called by, `<repository>/hooks/<hook>` or `<repository>/hooks/<hook>.d/stoop`.
     pub(crate) fn find(called: &Path) -> Self {
+        let among_others = is_among_others(called);
         let own = env::current_exe().ok();
         let stoop = own.as_deref().and_then(Path::parent).filter(|stoop| stoop.ends_with("stoop"));
         let hooks = match stoop.and_then(Path::parent) {
             Some(hooks) => hooks.to_owned(),
             None => {
-                let hooks = called.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let mut hooks = called.parent().filter(|parent| !parent.as_os_str().is_empty());
+                if among_others {
+                    hooks = hooks.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
+                }
                 absolute(hooks.unwrap_or(Path::new("hooks")))
             }
         };
         let repository = hooks.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { repository, hooks }
+        Self { repository, hooks, among_others }
     }
 
-    /// A hook that was there before Stoop's.
-    pub(crate) fn kept(&self, name: &str) -> PathBuf {
-        self.hooks.join("stoop/kept").join(name)
+    /// A hook that was there before Stoop's; none where another program's hook runs this one.
+    pub(crate) fn kept(&self, name: &str) -> Option<PathBuf> {
+        (!self.among_others).then(|| self.hooks.join("stoop/kept").join(name))
     }
 
     /// The guard file's content, or what holds without one.
@@ -75,6 +81,17 @@ impl Place {
             updates,
         })
     }
+}
+
+/// Whether the stub was called as `<hook>.d/stoop`, one of the scripts that a hook of another program runs.
+fn is_among_others(called: &Path) -> bool {
+    called.ends_with("stoop") && called.parent().and_then(Path::extension).is_some_and(|extension| extension == "d")
+}
+
+/// The name of the hook that the stub was called as.
+pub(crate) fn hook_name(called: &Path) -> Option<&str> {
+    let named = if is_among_others(called) { called.parent()?.file_stem() } else { called.file_name() };
+    named?.to_str()
 }
 
 fn directory(variable: &str) -> Option<PathBuf> {

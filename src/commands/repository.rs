@@ -2,6 +2,7 @@
 //!
 //! Never here: finding repositories (see `repositories`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,10 +18,9 @@ use crate::telemetry::{Metrics, RescanFinding};
 pub struct ManagedRepository {
     /// The index's side: store, view, writer lock.
     pub guarded: Guarded,
-    /// Whether `refs/approve` and `refs/reject` come through our `proc-receive`.
-    pub proc_receive: bool,
     /// Where completed transitions are counted.
     pub metrics: Arc<Metrics>,
+    proc_receive: AtomicBool,
     leases: Mutex<Leases>,
     told: Condvar,
     /// The refs as the last settlement or transition left them.
@@ -32,12 +32,22 @@ impl ManagedRepository {
     pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>) -> Self {
         Self {
             guarded,
-            proc_receive,
             metrics,
+            proc_receive: proc_receive.into(),
             leases: Mutex::default(),
             told: Condvar::new(),
             settled: Mutex::default(),
         }
+    }
+
+    /// Whether `refs/approve` and `refs/reject` come through our `proc-receive`.
+    pub fn proc_receive(&self) -> bool {
+        self.proc_receive.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether `proc-receive` is ours: another program may take it while the repository is open.
+    pub fn set_proc_receive(&self, ours: bool) {
+        self.proc_receive.store(ours, Ordering::Relaxed);
     }
 
     /// The leases.

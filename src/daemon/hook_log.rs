@@ -27,7 +27,7 @@ pub(super) fn tell(
 ) {
     let later = |name: &RefName| {
         let by_proc_receive = name.as_str().starts_with(APPROVE) || name.as_str().starts_with(REJECT);
-        hook == Hook::PreReceive && verdict.accept && repository.proc_receive && by_proc_receive
+        hook == Hook::PreReceive && verdict.accept && repository.proc_receive() && by_proc_receive
     };
     let in_transaction = matches!(hook, Hook::ReferenceTransaction(_));
     if !in_transaction && !push.updates.iter().any(|update| later(&update.name)) {

@@ -169,11 +169,13 @@ impl Warden {
         let path = repository.guarded.store().path();
         let guarded = view.is_none_or(|view| !view.objects.is_empty());
         let guard = self.guard(&repository.guarded.key().registration, guarded);
-        if looks_installed(path) {
+        if looks_installed(path, repository.proc_receive()) {
             write_guard(path, &guard).map(|_| ())
         } else {
             self.metrics.found(RescanFinding::Hooks);
-            install(path, STUB, &guard).map(|_| ())
+            let installed = install(path, STUB, &guard)?;
+            repository.set_proc_receive(installed.proc_receive);
+            Ok(())
         }
     }
 

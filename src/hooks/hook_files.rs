@@ -10,6 +10,14 @@ use std::path::{Path, PathBuf};
 
 /// What a hook's link says; it names the stub from within `hooks`.
 const LINK: &str = "stoop/stub";
+/// What the link says that lies among the scripts which a hook of another program runs.
+const LINK_BESIDE: &str = "../stoop/stub";
+/// The hooks that another program's script may run for us: it is one that hands on to the scripts in `<hook>.d`, as Gitea's and
+/// Forgejo's do. If it does not after all, nothing slips past: `reference-transaction`, which is always taken, lets nothing
+/// through that `pre-receive` has not been asked about.
+const DISPATCHED: [&str; 2] = ["pre-receive", "post-receive"];
+/// The largest script that is looked into, in bytes.
+const LARGEST_SCRIPT: u64 = 64 << 10;
 /// From the place where hooks are kept back to `hooks`: what a relative link gains when it moves there.
 const BACK: &str = "../..";
 /// How names of unfinished files begin.
@@ -52,15 +60,40 @@ impl HookFiles {
         self.own().join("kept").join(name)
     }
 
-    /// What is under this hook's name.
+    /// The name of our link beside the other scripts in `<hook>.d`.
+    fn beside(&self, name: &str) -> PathBuf {
+        self.hooks.join(format!("{name}.d/stoop"))
+    }
+
+    /// What is under this hook's name. A script of another program that runs ours is ours.
     pub(super) fn found(&self, name: &str) -> io::Result<Found> {
         let path = self.hooks.join(name);
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-            Err(error) => Err(error),
-            Ok(metadata) if metadata.is_symlink() && fs::read_link(&path)? == Path::new(LINK) => Ok(Found::Ours),
-            Ok(_) => Ok(Found::Other),
+        match what_is(&path, LINK)? {
+            Found::Other if self.hands_on(name, &path)? => {
+                Ok(if what_is(&self.beside(name), LINK_BESIDE)? == Found::Ours { Found::Ours } else { Found::Other })
+            }
+            found => Ok(found),
         }
+    }
+
+    /// Whether there is a link of ours for this hook, at either place.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        let places = [(self.hooks.join(name), LINK), (self.beside(name), LINK_BESIDE)];
+        places.iter().any(|(path, link)| what_is(path, link).is_ok_and(|found| found == Found::Ours))
+    }
+
+    /// Whether the script at `path` runs every script in `<hook>.d`.
+    fn hands_on(&self, name: &str, path: &Path) -> io::Result<bool> {
+        if !DISPATCHED.contains(&name) || !self.hooks.join(format!("{name}.d")).is_dir() {
+            return Ok(false);
+        }
+        // A link that leads nowhere is none.
+        let Ok(metadata) = fs::metadata(path) else { return Ok(false) };
+        if !metadata.is_file() || metadata.mode() & 0o111 == 0 || metadata.len() > LARGEST_SCRIPT {
+            return Ok(false);
+        }
+        let script = fs::read(path)?;
+        Ok(script.starts_with(b"#!") && script.windows(4).any(|bytes| bytes == b".d/*"))
     }
 
     /// Whether an earlier hook of this name is kept.
@@ -68,14 +101,22 @@ impl HookFiles {
         fs::symlink_metadata(self.kept(name)).is_ok()
     }
 
-    /// Puts the stub under a hook's name, and keeps what was there. Gives whether anything changed.
+    /// Puts the stub under a hook's name, and keeps what was there; where that runs the scripts in `<hook>.d`, puts the stub
+    /// among them instead. Gives whether anything changed.
     pub(super) fn take_over(&self, name: &str) -> io::Result<bool> {
+        let hook = self.hooks.join(name);
         match self.found(name)? {
             Found::Ours => return Ok(false),
+            Found::Other if self.hands_on(name, &hook)? => {
+                self.link(Path::new(LINK_BESIDE), &self.beside(name))?;
+                // Where we were before that program came with its script, it may be kept; it runs by itself now.
+                self.put_back(name)?;
+                return Ok(true);
+            }
             Found::Other => self.keep(name)?,
             Found::Nothing => {}
         }
-        self.link(Path::new(LINK), &self.hooks.join(name))?;
+        self.link(Path::new(LINK), &hook)?;
         Ok(true)
     }
 
@@ -115,8 +156,17 @@ impl HookFiles {
     /// Puts back the hook that was kept, or takes our link away. A foreign hook that has come since stays. Gives whether
     /// anything changed.
     pub(super) fn give_back(&self, name: &str) -> io::Result<bool> {
+        let beside = self.beside(name);
+        let among = what_is(&beside, LINK_BESIDE)? == Found::Ours;
+        if among {
+            fs::remove_file(&beside)?;
+        }
+        Ok(self.put_back(name)? || among)
+    }
+
+    fn put_back(&self, name: &str) -> io::Result<bool> {
         let (hook, kept) = (self.hooks.join(name), self.kept(name));
-        let found = self.found(name)?;
+        let found = what_is(&hook, LINK)?;
         if !self.is_kept(name) {
             return match found {
                 Found::Ours => fs::remove_file(&hook).map(|()| true),
@@ -161,6 +211,18 @@ impl HookFiles {
             }
         }
         Ok(())
+    }
+}
+
+/// What is at `path`, where our link would say `link`.
+fn what_is(path: &Path, link: &str) -> io::Result<Found> {
+    match fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Found::Nothing)
+        }
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_symlink() && fs::read_link(path)? == Path::new(link) => Ok(Found::Ours),
+        Ok(_) => Ok(Found::Other),
     }
 }
 

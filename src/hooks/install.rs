@@ -125,11 +125,13 @@ pub fn install(repository: &Path, stub: &[u8], guard: &Guard) -> Result<Installe
     Ok(Installed { changed, proc_receive, kept })
 }
 
-/// Whether the hooks look installed: cheap enough to ask at every rescan. Another program that rewrites hooks is noticed;
-/// what [`install`] checks beyond the links is not looked at.
-pub fn looks_installed(repository: &Path) -> bool {
+/// Whether the hooks look installed, with `proc-receive` as it was then: cheap enough to ask at every rescan. Another program
+/// that rewrites hooks is noticed; what [`install`] checks beyond the links is not looked at.
+pub fn looks_installed(repository: &Path, proc_receive: bool) -> bool {
     let files = HookFiles::of(repository);
+    let wanted = if proc_receive { Found::Ours } else { Found::Other };
     files.own().join("stub").exists()
+        && files.found(FREE_ONLY).is_ok_and(|found| found == wanted)
         && TAKEN.into_iter().all(|name| files.found(name).is_ok_and(|found| found == Found::Ours))
 }
 
@@ -142,7 +144,7 @@ pub fn uninstall(repository: &Path) -> Result<bool, InstallError> {
     let mut changed = own.exists();
     for name in TAKEN.into_iter().chain([FREE_ONLY]) {
         // Also where somebody has removed the directory: the link would lead nowhere.
-        changed |= files.found(name).is_ok_and(|found| found == Found::Ours);
+        changed |= files.is_ours(name);
     }
     let settings = own.join("settings");
     let record = Record::load(&settings)?;

@@ -75,7 +75,8 @@ enum Judged {
 
 /// Judges the push that a pre-receive hook tells of. What is accepted is leased to it.
 pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Option<&Path>, limits: &Limits) -> Verdict {
-    let by_verdict_ref = |update: &PushedRef| repository.proc_receive && is_verdict_ref(&update.name);
+    let proc_receive = repository.proc_receive();
+    let by_verdict_ref = |update: &PushedRef| proc_receive && is_verdict_ref(&update.name);
     let only_verdicts = push.updates.iter().all(by_verdict_ref);
     if only_verdicts && quarantine.is_none_or(|_| brings_nothing(repository, push)) {
         return Verdict::accepted(push, Vec::new());
