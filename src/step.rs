@@ -25,11 +25,13 @@ pub enum Step {
     Announced,
     /// The deeds and the versions are in the ledger.
     Recorded,
+    /// The server's other hooks have heard of what Stoop moved.
+    Told,
 }
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Decided,
         Self::Objects,
         Self::Locks,
@@ -39,6 +41,7 @@ impl Step {
         Self::Completed,
         Self::Announced,
         Self::Recorded,
+        Self::Told,
     ];
 
     /// The step's name.
@@ -53,6 +56,7 @@ impl Step {
             Self::Completed => "completed",
             Self::Announced => "announced",
             Self::Recorded => "recorded",
+            Self::Told => "told",
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Never here: a failure of Stoop's own; nothing can be refused any more.
 
+use std::env;
 use std::ffi::OsString;
 
 use crate::ask::{self, say};
@@ -9,9 +10,12 @@ use crate::input::Updates;
 use crate::kept::Kept;
 use crate::offline;
 use crate::place::Place;
-use crate::wire::Hook;
+use crate::wire::{ANNOUNCING, Hook};
 
 pub(crate) fn run(place: &Place, args: &[OsString]) -> u8 {
+    if env::var_os(ANNOUNCING).is_some() {
+        return 0;
+    }
     let guard = place.guard();
     let mut kept = match Kept::start(place, "post-receive", args) {
         Ok(kept) => kept,

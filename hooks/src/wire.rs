@@ -13,6 +13,9 @@ pub use crate::frame::{Fields, FrameWriter, MAX_FRAME, Scanner, WireError, read_
 pub const MAX_OPTIONS: usize = 64 << 10;
 /// The most push options of one push.
 const MAX_OPTION_COUNT: usize = 4096;
+/// The variable that the daemon sets for the hooks of others, when it tells them what it moved. Where they run the stub
+/// as well, it keeps still.
+pub const ANNOUNCING: &str = "STOOP_ANNOUNCING";
 /// The most bytes an identity may have.
 pub const MAX_IDENTITY: usize = 4096;
 

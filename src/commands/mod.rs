@@ -2,6 +2,7 @@
 //!
 //! Never here: HTTP, the hook socket, and texts of one door only.
 
+pub mod announce;
 pub mod api;
 pub mod collect;
 mod completed;
@@ -13,5 +14,6 @@ pub mod record;
 pub mod repositories;
 pub mod repository;
 pub mod request;
+mod seen;
 pub mod settle;
 pub mod transition;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::announce::Outbox;
 use super::lease::Leases;
+use crate::domain::oid::ObjectId;
 use crate::domain::refs::{RefKind, classify};
 use crate::git::RefSnapshot;
 use crate::index::assemble::of_package;
@@ -21,6 +23,9 @@ pub struct ManagedRepository {
     /// Where completed transitions are counted.
     pub metrics: Arc<Metrics>,
     proc_receive: AtomicBool,
+    outbox: Arc<Outbox>,
+    /// The ledger's commit up to which everything was announced, as far as this daemon knows.
+    announced: Mutex<Option<ObjectId>>,
     leases: Mutex<Leases>,
     told: Condvar,
     /// The refs as the last settlement or transition left them.
@@ -29,11 +34,13 @@ pub struct ManagedRepository {
 
 impl ManagedRepository {
     /// Wraps a guarded repository.
-    pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>) -> Self {
+    pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>, outbox: Arc<Outbox>) -> Self {
         Self {
             guarded,
             metrics,
             proc_receive: proc_receive.into(),
+            outbox,
+            announced: Mutex::default(),
             leases: Mutex::default(),
             told: Condvar::new(),
             settled: Mutex::default(),
@@ -63,6 +70,16 @@ impl ManagedRepository {
     /// Waits a moment for `tell`.
     pub fn wait_for_outcome(&self, leases: MutexGuard<'_, Leases>, time: Duration) {
         drop(self.told.wait_timeout(leases, time));
+    }
+
+    /// Sees to it that what moved is announced. Returns at once.
+    pub fn announce_soon(&self) {
+        self.outbox.put(self.guarded.store().path());
+    }
+
+    /// The ledger's commit up to which everything was announced, as far as this daemon knows.
+    pub(super) fn announced(&self) -> MutexGuard<'_, Option<ObjectId>> {
+        self.announced.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Remembers how a settlement or a transition left the refs: what differs from that later was done by others.

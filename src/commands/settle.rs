@@ -4,6 +4,7 @@
 //! However often and from wherever it is called, the outcome is the same.
 //! Never here: new decisions.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::completed;
@@ -12,16 +13,19 @@ use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
+use super::seen::Refs;
 use super::transition::{self, Also};
+use crate::domain::annotation::ORCHESTRATOR;
+use crate::domain::announcement::{self, Announcement, RefMove};
 use crate::domain::change::Change;
-use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Entry, Intent};
 use crate::domain::lifecycle::Action;
+use crate::domain::names::UserName;
 use crate::domain::policy::{Actor, Role};
 use crate::domain::ref_plan::RefEdit;
-use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
-use crate::git::{GitError, Reader};
+use crate::domain::refs::{APPROVE, REJECT, RefKind, classify};
+use crate::git::{GitError, TransactError};
 use crate::index::guarded::{View, Writer};
 use crate::step::Step;
 use crate::telemetry::RescanFinding;
@@ -96,27 +100,40 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     let mut found = Found::default();
     let (mut edits, mut unfinished) = (Vec::new(), Vec::new());
+    // Intents that do not name yet what is moved for them: the ledger says it before it is done.
+    let mut unnamed = Draft::default();
+    let branch = &guarded.key().registration.branch;
     for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
         if repository.leases().wait_for(&entry.package, &is_over) {
             continue;
         }
-        match complete(&entry.package, &entry.workspace, intent, &see(&view, &reader, entry, intent)?) {
-            Completion::Finish(missing) if missing.is_empty() => found.done.push((entry.clone(), intent.clone())),
-            Completion::Finish(missing) => {
+        match Refs::now(&view).left_of(&reader, branch, entry, intent)? {
+            Some(missing) if missing.is_empty() => found.done.push((entry.clone(), intent.clone())),
+            Some(missing) => {
                 if !repository.leases().completes(&entry.package) {
                     repository.metrics.found(RescanFinding::Unfinished);
                 }
+                let mut intent = intent.clone();
+                if announcement::name(&mut intent.moves, &missing) {
+                    unnamed.entry(&view, &entry.package, &entry.workspace).intent = Some(intent.clone());
+                }
                 edits.extend(missing);
-                unfinished.push((entry.clone(), intent.clone()));
+                unfinished.push((entry.clone(), intent));
             }
-            Completion::NotBegun => found.dropped.push(entry.clone()),
+            None => found.dropped.push(entry.clone()),
         }
     }
     if !edits.is_empty() {
+        let message = "Begin to move what is left to move";
+        let begun = record::prepare(&reader, &view, unnamed, message, orchestrator())?;
+        edits.splice(0..0, begun.iter().map(|begun| begun.edit.clone()));
         if let Err(error) = crate::git::transact(&reader, &edits) {
             tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
             return Ok((found, view));
+        }
+        if let Some(begun) = begun {
+            begun.moved(guarded);
         }
         Step::Completed.reached(None);
         found.done.append(&mut unfinished);
@@ -152,7 +169,8 @@ fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
 /// Writes what happened into the ledger, in one commit.
 fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, found: &Found) {
     let guarded = &repository.guarded;
-    let message = message(found);
+    let told: Vec<Announcement> = found.done.iter().map(|(_, intent)| intent.announcement()).collect();
+    let message = message(found) + &announcement::paragraph(&told);
     let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
     for (entry, Intent { action, deed, revision, .. }) in &found.done {
@@ -174,6 +192,9 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
             completed::tell(repository, (&entry.package, &entry.workspace), *action, *revision, deed);
         }
         found.dropped.iter().for_each(|_| repository.metrics.found(RescanFinding::Abandoned));
+        if told.iter().any(|announcement| !announcement.moves.is_empty()) {
+            repository.announce_soon();
+        }
     }
 }
 
@@ -189,38 +210,6 @@ fn message(found: &Found) -> String {
     })
 }
 
-fn see(view: &View, reader: &Reader, entry: &Entry, intent: &Intent) -> Result<Seen, GitError> {
-    let (package, workspace) = (&entry.package, &entry.workspace);
-    let value = |name: &RefName| view.snapshot.get(name).map(|value| value.target);
-    let object = view.objects.get(&(package.clone(), workspace.clone()));
-    let tag = match (intent.action, intent.revision) {
-        (Action::Approve, Some(number)) => value(&RefName::tag(package, &number.segment())),
-        (Action::Delete, _) => object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit),
-        _ => None,
-    };
-    let branch_has_merge = match (intent.merge, view.head) {
-        (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
-        _ => false,
-    };
-    Ok(Seen {
-        draft: value(&RefName::draft(package, workspace)),
-        proposed: value(&RefName::proposed(package, workspace)),
-        tag,
-        marker: leftover_marker(view, entry, intent).and_then(|name| value(&name).map(|value| (name, value))),
-        branch_has_merge,
-    })
-}
-
-fn leftover_marker(view: &View, entry: &Entry, intent: &Intent) -> Option<RefName> {
-    let numbers = [intent.revision, entry.highest_revision].into_iter().flatten();
-    let segments = numbers.flat_map(|number| [number.segment(), number.to_string()]);
-    let mut segments = segments.chain([entry.workspace.to_string()]);
-    segments.find_map(|segment| {
-        let name = RefName::deletion_proposed(&entry.package, &segment);
-        view.snapshot.get(&name).map(|_| name)
-    })
-}
-
 /// `refs/approve/…` and `refs/reject/…` that arrived as ordinary refs, where another program owns proc-receive. One that
 /// a push under way, or the ledger's intent, accounts for is obeyed; every one is removed.
 fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view: &View) -> Result<bool, GitError> {
@@ -233,7 +222,7 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
             RefKind::Approve(package, workspace) => (Action::Approve, package, workspace),
             RefKind::Reject(package, workspace) => (Action::Reject, package, workspace),
             _ => {
-                remove(repository, &removal);
+                remove(repository, writer, &removal);
                 continue;
             }
         };
@@ -242,7 +231,7 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         let Some(intent) = intent.filter(|intent| intent.action == action && intent.deed.commit == value.target) else {
             repository.metrics.found(RescanFinding::Leftover);
             tracing::warn!(name = %value.name, "a leftover ref that no decision stands behind is removed");
-            remove(repository, &removal);
+            remove(repository, writer, &removal);
             continue;
         };
         let change = Change { package, workspace, action, commit: Some(value.target), via: intent.deed.via };
@@ -252,12 +241,13 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         let scene = Scene { guarded, view: &view, reader: &reader, limits: &Limits::default() };
         let decided = decide(scene, &actor, &change);
         let outcome = decided.and_then(|decision: Decision| {
-            let also = Also { edits: vec![removal.clone()], ..Also::default() };
+            let variables = intent.variables.clone();
+            let also = Also { edits: vec![removal.clone()], variables, ..Also::default() };
             transition::carry_out(repository, writer, &view, &[(decision, intent.deed)], also)
         });
         if let Err(refusal) = outcome {
             tracing::warn!(name = %value.name, %refusal, "a decision could not be carried out any more");
-            remove(repository, &removal);
+            remove(repository, writer, &removal);
             repository.leases().drop_waiting(|lease| lease.name == value.name);
         }
         for lease in repository.leases().iter_mut().filter(|lease| lease.name == value.name) {
@@ -267,9 +257,30 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
     Ok(any)
 }
 
-fn remove(repository: &ManagedRepository, removal: &RefEdit) {
-    let reader = repository.guarded.store().reader();
-    if let Err(error) = crate::git::transact(&reader, std::slice::from_ref(removal)) {
+/// Removes such a ref. git announced that it came, so the ledger says that it went.
+fn remove(repository: &ManagedRepository, writer: &Writer<'_>, removal: &RefEdit) {
+    if let Err(error) = try_to_remove(repository, writer, removal) {
         tracing::warn!(%error, name = %removal.name, "a leftover ref cannot be removed");
     }
+}
+
+fn try_to_remove(repository: &ManagedRepository, _writer: &Writer<'_>, removal: &RefEdit) -> Result<(), TransactError> {
+    let guarded = &repository.guarded;
+    let (view, reader) = (guarded.refresh()?, guarded.store().reader());
+    let mut draft = Draft::default();
+    let mut message = format!("Remove the leftover {}", removal.name);
+    // Without a ledger no push was ever judged here, and nobody was told of the ref.
+    if let (Some(_), Ok(by)) = (view.ledger_head, UserName::parse(ORCHESTRATOR.0)) {
+        let moves = RefMove::of(removal).into_iter().collect();
+        message += &announcement::paragraph(&[Announcement { by, variables: BTreeMap::new(), moves }]);
+        draft.tell();
+    }
+    let told = record::prepare(&reader, &view, draft, &message, orchestrator())?;
+    let edits: Vec<RefEdit> = told.iter().map(|told| told.edit.clone()).chain([removal.clone()]).collect();
+    crate::git::transact(&reader, &edits)?;
+    if let Some(told) = told {
+        told.moved(guarded);
+        repository.announce_soon();
+    }
+    Ok(())
 }

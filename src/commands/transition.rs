@@ -3,10 +3,13 @@
 //! Each prefix of what is done here is completed or undone by `settle`, which also writes the deeds.
 //! Never here: deciding, and pushes that git itself carries out.
 
+use std::collections::BTreeMap;
+
 use super::decide::{Decision, failed};
 use super::record::{self, Draft, orchestrator, person};
 use super::repository::ManagedRepository;
 use crate::domain::annotation::{approval_message, deletion_message};
+use crate::domain::announcement::{self, RefMove};
 use crate::domain::completion::approval_edits;
 use crate::domain::ledger::{Deed, Intent};
 use crate::domain::lifecycle::Action;
@@ -30,6 +33,8 @@ pub struct Plan {
     head: Option<ObjectId>,
     /// The merge commit of each approval, in the order of the decisions.
     merges: Vec<Option<ObjectId>>,
+    /// What each decision moves, in their order, to be announced.
+    moves: Vec<Vec<RefMove>>,
 }
 
 /// Plans decisions: writes the commits they need, moves nothing.
@@ -41,17 +46,24 @@ pub fn plan(
 ) -> Result<Plan, GitError> {
     let mut plan = Plan { head: view.head, ..Plan::default() };
     let start = plan.head;
-    for (decision, deed) in decided {
+    let branch = &repository.guarded.key().registration.branch;
+    let mut moves_branch = None;
+    for (index, (decision, deed)) in decided.iter().enumerate() {
+        let (before, head) = (plan.edits.len(), plan.head);
         let merge = plan.add(repository, view, reader, decision, deed)?;
+        if plan.head != head {
+            moves_branch = moves_branch.or(Some(index));
+        }
+        let own = plan.edits[before..].iter().filter(|edit| edit.name != *branch);
+        plan.moves.push(own.filter_map(RefMove::of).collect());
         plan.merges.push(merge);
     }
-    if let (Some(start), Some(end)) = (start, plan.head)
-        && start != end
-    {
+    if let (Some(start), Some(end), Some(first)) = (start, plan.head, moves_branch) {
         // Several approvals in one plan move the branch once.
-        let branch = &repository.guarded.key().registration.branch;
+        let edit = RefEdit::update(branch.clone(), start, end);
+        plan.moves[first].splice(0..0, RefMove::of(&edit));
         plan.edits.retain(|edit| edit.name != *branch);
-        plan.edits.insert(0, RefEdit::update(branch.clone(), start, end));
+        plan.edits.insert(0, edit);
     }
     Ok(plan)
 }
@@ -161,6 +173,8 @@ pub struct Also {
     pub edits: Vec<RefEdit>,
     /// What else the ledger is to keep.
     pub ledger: Draft,
+    /// What the Git server said of the user.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Carries out decisions, all or none, with what goes with them. The intents move into the ledger first, in the same
@@ -178,10 +192,13 @@ pub fn carry_out(
     Step::Decided.reached(None);
     let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
     let Some((_, first)) = decided.first() else { return Ok(Some(view.clone())) };
-    let mut intents = also.ledger;
-    for ((decision, deed), merge) in decided.iter().zip(&plan.merges) {
+    let (mut intents, mut with) = (also.ledger, also.edits.as_slice());
+    for (((decision, deed), merge), moves) in decided.iter().zip(&plan.merges).zip(plan.moves) {
         let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
-        entry.intent = Some(intent(decision, deed, *merge));
+        let mut intent = Intent { moves, variables: also.variables.clone(), ..intent(decision, deed, *merge) };
+        // What goes with the decisions is told with the first of them.
+        announcement::name(&mut intent.moves, std::mem::take(&mut with));
+        entry.intent = Some(intent);
     }
     let message = format!("Begin: {}", message(decided));
     let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
@@ -209,7 +226,14 @@ pub fn carry_out(
 /// The ledger's intent for a decision.
 pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Intent {
     let of_tag = decision.segment.as_deref().map(RevisionNumber::from_segment).filter(|number| number.is_published());
-    Intent { action: decision.change.action, deed: deed.clone(), revision: decision.number.or(of_tag), merge }
+    Intent {
+        action: decision.change.action,
+        deed: deed.clone(),
+        revision: decision.number.or(of_tag),
+        merge,
+        moves: Vec::new(),
+        variables: BTreeMap::new(),
+    }
 }
 
 /// What the ledger's log says of decisions; empty when there are none.

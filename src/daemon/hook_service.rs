@@ -2,6 +2,7 @@
 //!
 //! Never here: the socket (see `hooks`) and the deciding (see `commands::push`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -103,6 +104,7 @@ impl Service {
         Ok(Push {
             process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
             actor: self.actor(request.identity.as_deref()),
+            variables: BTreeMap::new(),
             import: request.options.iter().any(|option| option == b"import"),
             updates,
         })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::warden::Warden;
+use crate::commands::announce;
 use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
 use crate::domain::refs::TAGS;
@@ -45,6 +46,9 @@ pub(super) async fn maintain(warden: Arc<Warden>, config: Arc<SharedConfig>, shu
 fn maintain_one(repository: &ManagedRepository) -> Result<(), GitError> {
     let guarded = &repository.guarded;
     let path = guarded.store().path();
+    if let Err(error) = announce::keep(repository) {
+        tracing::debug!(path = %path.display(), %error, "what was announced is noted later");
+    }
     if let Some(pack) = due(repository)? {
         let _writer = guarded.lock();
         git::pack_refs(path, pack)?;

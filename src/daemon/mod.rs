@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiState, BOOKMARK_EVERY, Version, WATCH_STALL};
+use crate::commands::announce::Outbox;
 use crate::commands::api::PackageCommands;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
@@ -34,6 +35,7 @@ use crate::index::guarded::Shared;
 use crate::listen::{Listener, needs_tls, tls_config};
 use crate::telemetry::{Known, Metrics};
 
+mod announcer;
 mod hints;
 mod hook_log;
 pub mod hook_service;
@@ -41,6 +43,7 @@ mod maintenance;
 mod requester;
 pub mod warden;
 
+use announcer::Announcer;
 use warden::Warden;
 
 /// How many directory levels below the root repositories are looked for.
@@ -104,8 +107,11 @@ pub async fn serve(options: Options) -> Result<()> {
     let metrics = Arc::new(Metrics::new());
     let hook_listener = hooks::bind(&state.join("run/hook.sock"), &[])?;
     let socket = hook_listener.path().to_owned();
+    let outbox = Arc::new(Outbox::default());
+    let (of_config, of_metrics) = (config.clone(), metrics.clone());
     let warden =
-        Arc::new(Warden::new(root.clone(), &state, socket.clone(), config.clone(), shared.clone(), metrics.clone())?);
+        Warden::new(root.clone(), &state, socket.clone(), of_config, shared.clone(), of_metrics, outbox.clone());
+    let warden = Arc::new(warden?);
 
     let authority = Arc::new(Authority::open(&state.join("pki"))?);
     let certificate = Arc::new(ServerCertificate::open(authority.clone(), &options.names)?);
@@ -140,6 +146,8 @@ pub async fn serve(options: Options) -> Result<()> {
     ready.store(true, Ordering::Release);
     tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), metrics.clone(), shutdown.clone()));
 
+    let announcer = Announcer::new(warden.clone(), config.clone(), metrics.clone(), shutdown.clone());
+    tasks.spawn(announcer.announce(outbox));
     tasks.spawn(maintenance::maintain(warden.clone(), config.clone(), shutdown.clone()));
 
     let state_of_api = api_state(&shared, &warden, &metrics, ready, &shutdown);

@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::DEPTH;
+use crate::commands::announce::Outbox;
 use crate::commands::repositories::{Binding, Bindings, Repositories};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle;
@@ -32,6 +33,7 @@ pub struct Warden {
     config: Arc<SharedConfig>,
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
+    outbox: Arc<Outbox>,
     repositories: Arc<Repositories>,
     bindings: Mutex<Bindings>,
     namespace: Namespace,
@@ -52,6 +54,7 @@ impl Warden {
         config: Arc<SharedConfig>,
         shared: Arc<Shared>,
         metrics: Arc<Metrics>,
+        outbox: Arc<Outbox>,
     ) -> io::Result<Self> {
         Ok(Self {
             root,
@@ -59,6 +62,7 @@ impl Warden {
             config,
             shared,
             metrics,
+            outbox,
             repositories: Arc::new(Repositories::default()),
             bindings: Mutex::new(Bindings::open(state.join("bindings.json"))?),
             namespace: Namespace::parse("default").map_err(io::Error::other)?,
@@ -118,6 +122,7 @@ impl Warden {
         let mut good = true;
         for repository in self.repositories.all() {
             good &= self.tend(&repository);
+            repository.announce_soon();
         }
         self.metrics.rescanned(begun.elapsed(), good);
     }
@@ -213,7 +218,12 @@ impl Warden {
             let first = guarded.refresh().map_err(|error| error.to_string())?;
             let installed = install(path, STUB, &self.guard(&key.registration, !first.objects.is_empty()));
             let installed = installed.map_err(|error| error.to_string())?;
-            Ok(Arc::new(ManagedRepository::new(guarded, installed.proc_receive, self.metrics.clone())))
+            Ok(Arc::new(ManagedRepository::new(
+                guarded,
+                installed.proc_receive,
+                self.metrics.clone(),
+                self.outbox.clone(),
+            )))
         });
         match outcome {
             Ok(repository) => match self.repositories.add(repository) {

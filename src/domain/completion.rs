@@ -95,7 +95,8 @@ mod tests {
         let by = UserName::parse("ann").expect("valid");
         let deed = Deed { by, at: Micros(1), commit: oid('c'), via: Via::Push };
         let approve = action == Action::Approve;
-        Intent { action, deed, revision: approve.then_some(RevisionNumber(2)), merge: approve.then(|| oid('e')) }
+        let (revision, merge) = (approve.then_some(RevisionNumber(2)), approve.then(|| oid('e')));
+        Intent { action, deed, revision, merge, moves: Vec::new(), variables: Default::default() }
     }
 
     /// Every prefix of an action's edits, applied to the state before it, must lead to the state after it or count as

@@ -4,13 +4,14 @@
 //! audit log. Entries are keyed by the SHA-256 of `<P>\0<W>`, so that no name meets another as a directory.
 //! Never here: reading or writing the chain (see `git::ledger_store`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::announcement::{Announcement, RefMove};
 use super::lifecycle::Action;
 use super::names::{PackagePath, UserName, Workspace};
 use super::oid::ObjectId;
@@ -79,6 +80,19 @@ pub struct Intent {
     /// For an approval: the merge commit that was prepared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<ObjectId>,
+    /// What Stoop moves itself for it, so that others can be told; what git moves for a push is not named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<RefMove>,
+    /// What the Git server said of the user, by the names of its variables, for those that are told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Intent {
+    /// What others are told once it is done.
+    pub fn announcement(&self) -> Announcement {
+        Announcement { by: self.deed.by.clone(), variables: self.variables.clone(), moves: self.moves.clone() }
+    }
 }
 
 /// The versions that an object had when the ledger was last written.
@@ -304,13 +318,17 @@ mod tests {
         }
     }
 
+    fn intent(action: Action, by: &str) -> Intent {
+        let variables = BTreeMap::from([("GITEA_PUSHER_ID".to_owned(), "5".to_owned())]);
+        Intent { action, deed: deed(by), revision: None, merge: None, moves: Vec::new(), variables }
+    }
+
     #[test]
     fn entries_round_trip_and_unknown_text_is_an_error() {
         let mut entry = entry();
         entry.record(Action::Save, deed("ann"), None);
         entry.record(Action::Propose, deed("ann"), None);
-        entry.intent =
-            Some(Intent { action: Action::Approve, deed: deed("bob"), revision: Some(RevisionNumber(3)), merge: None });
+        entry.intent = Some(Intent { revision: Some(RevisionNumber(3)), ..intent(Action::Approve, "bob") });
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).expect("readable"), entry);
         assert!(Entry::from_bytes(b"{}").is_err());
     }
@@ -327,7 +345,7 @@ mod tests {
         let mut published = draft.clone();
         published.highest_revision = Some(RevisionNumber(2));
         let mut begun = draft.clone();
-        begun.intent = Some(Intent { action: Action::Save, deed: deed("ann"), revision: None, merge: None });
+        begun.intent = Some(intent(Action::Save, "ann"));
         assert!(!published.is_spent() && !begun.is_spent());
         ledger.insert(draft);
         assert!(ledger.is_empty());

@@ -3,6 +3,7 @@
 //! Never here: I/O, git, HTTP, Kubernetes types, the clock, the environment. Everything is a value or a function of values.
 
 pub mod annotation;
+pub mod announcement;
 pub mod change;
 pub mod completion;
 pub mod evidence;

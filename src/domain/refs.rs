@@ -23,6 +23,8 @@ pub const REJECT: &str = "refs/reject/";
 pub const INTERNAL: &str = "refs/stoop/";
 /// The ledger's ref.
 pub const LEDGER: &str = "refs/stoop/ledger";
+/// The ref at the ledger's commit up to which everything that Stoop moved was announced.
+pub const ANNOUNCED: &str = "refs/stoop/announced";
 
 /// A full ref name, `refs/…`, safe by the rules of `git check-ref-format`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +89,11 @@ impl RefName {
     /// The ledger's ref.
     pub fn ledger() -> Self {
         Self::made(LEDGER.to_owned())
+    }
+
+    /// The ref at the ledger's commit up to which everything was announced.
+    pub fn announced() -> Self {
+        Self::made(ANNOUNCED.to_owned())
     }
 
     /// The full name.

@@ -76,6 +76,17 @@ impl HookFiles {
         }
     }
 
+    /// The file with which others are told what this hook is told: what git runs under this name, or what is kept where
+    /// that is our link. It may run ours among others.
+    pub(super) fn of_others(&self, name: &str) -> io::Result<Option<PathBuf>> {
+        let path = self.hooks.join(name);
+        Ok(match what_is(&path, LINK)? {
+            Found::Nothing => None,
+            Found::Ours => Some(self.kept(name)),
+            Found::Other => Some(path),
+        })
+    }
+
     /// Whether there is a link of ours for this hook, at either place.
     pub(super) fn is_ours(&self, name: &str) -> bool {
         let places = [(self.hooks.join(name), LINK), (self.beside(name), LINK_BESIDE)];

@@ -1,4 +1,5 @@
-//! The daemon's end of the Git hooks: the socket that hook stubs ask, and installing the stubs into repositories.
+//! The daemon's end of the Git hooks: the socket that hook stubs ask, installing the stubs into repositories, and running the
+//! hooks of others.
 //!
 //! Never here: the decision about a push (a [`HookService`] makes it), and reading or writing refs and objects.
 
@@ -6,6 +7,7 @@ mod config_edit;
 mod hook_files;
 mod inspect;
 mod install;
+mod post_receive;
 mod server;
 #[cfg(test)]
 mod server_tests;
@@ -13,6 +15,7 @@ mod server_tests;
 pub use hook_files::Found;
 pub use inspect::{Condition, StubFile, inspect};
 pub use install::{InstallError, Installed, install, looks_installed, uninstall, write_guard};
+pub use post_receive::{TellError, other_post_receive, tell};
 pub use server::{BindError, HookListener, HookService, bind};
 pub use stoop_hook::guard::{Guard, GuardError};
 pub use stoop_hook::wire::{Hook, Process, Reply, Request, State, Update, Verdict, WireError};

@@ -61,6 +61,11 @@ struct OfKnown {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfFinding {
     kind: &'static str,
 }
@@ -92,10 +97,13 @@ pub struct Metrics {
     refresh_seconds: Histogram,
     rescan_seconds: Histogram,
     rescan_findings: Family<OfFinding, Counter>,
+    announcements: Family<OfOutcome, Counter>,
     last_rescan: Gauge<f64, AtomicU64>,
     cache_hits: Counter,
     cache_misses: Counter,
     ledger_appends: Counter,
+    /// Repositories whose other hooks have not taken what they were told; they are told again.
+    pub announcing_again: Gauge,
     /// Package revisions that the index holds.
     pub index_revisions: Gauge,
     /// Repositories that are served.
@@ -139,10 +147,12 @@ impl Metrics {
             refresh_seconds: Times.new_metric(),
             rescan_seconds: Times.new_metric(),
             rescan_findings: Family::default(),
+            announcements: Family::default(),
             last_rescan: Gauge::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
             ledger_appends: Counter::default(),
+            announcing_again: Gauge::default(),
             index_revisions: Gauge::default(),
             repositories: Gauge::default(),
             rescans: Counter::default(),
@@ -173,6 +183,10 @@ impl Metrics {
         to.register("rescan_seconds", "Rescanning all repositories", self.rescan_seconds.clone());
         let help = "What rescans came upon that nobody had told of, by kind";
         to.register("rescan_findings", help, self.rescan_findings.clone());
+        let help = "What the other post-receive hooks were told of what Stoop moved, by outcome";
+        to.register("announcements", help, self.announcements.clone());
+        let help = "Repositories whose other hooks did not take what they were told, and are told again";
+        to.register("announcing_again", help, self.announcing_again.clone());
         let help = "When all repositories were last rescanned without a failure, in seconds since 1970";
         to.register("last_rescan_timestamp_seconds", help, self.last_rescan.clone());
         to.register("cache_hits", "Values found in the cache", self.cache_hits.clone());
@@ -247,6 +261,12 @@ impl Metrics {
         self.rescan_findings.get_or_create(&OfFinding { kind: kind.as_str() }).inc();
     }
 
+    /// Counts what another `post-receive` hook was told, and whether it took it.
+    pub fn announced(&self, taken: bool) {
+        let outcome = if taken { "told" } else { "failed" };
+        self.announcements.get_or_create(&OfOutcome { outcome }).inc();
+    }
+
     /// Takes over what the index counted since the daemon began: cache hits, cache misses, commits written to ledgers.
     pub fn index_counted(&self, hits: u64, misses: u64, ledger_appends: u64) {
         self.cache_hits.inner().store(hits, Ordering::Relaxed);
@@ -286,6 +306,9 @@ mod tests {
         metrics.refreshed(Duration::from_micros(10));
         metrics.rescanned(Duration::from_secs(1), true);
         metrics.found(RescanFinding::Leftover);
+        metrics.announced(true);
+        metrics.announced(false);
+        metrics.announcing_again.set(1);
         metrics.index_counted(5, 6, 7);
         metrics.index_revisions.set(93);
         metrics.watchers.inc();
@@ -307,6 +330,9 @@ mod tests {
             "stoop_refresh_seconds_count 1",
             "stoop_rescan_seconds_count 1",
             "stoop_rescan_findings_total{kind=\"leftover\"} 1",
+            "stoop_announcements_total{outcome=\"told\"} 1",
+            "stoop_announcements_total{outcome=\"failed\"} 1",
+            "stoop_announcing_again 1",
             "stoop_cache_hits_total 5",
             "stoop_cache_misses_total 6",
             "stoop_ledger_appends_total 7",

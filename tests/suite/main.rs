@@ -12,6 +12,7 @@ mod recording;
 mod traffic;
 
 mod access;
+mod announcing;
 mod bad_input;
 mod client;
 mod concurrent;

@@ -3,6 +3,7 @@
 //!
 //! Never here: the wire format, and moving refs: git moves those it was told it may.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,8 +15,10 @@ use crate::commands::explain;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
+use crate::commands::seen::Refs;
 use crate::commands::settle::settle_locked;
 use crate::commands::transition::{self, Also, Decided};
+use crate::domain::announcement;
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
@@ -38,6 +41,8 @@ pub struct Push {
     pub actor: Result<Actor, Refusal>,
     /// Whether the option `import` was given.
     pub import: bool,
+    /// What the Git server says of the pusher, by the names of its variables, as far as it was asked for.
+    pub variables: BTreeMap<String, String>,
     /// The updates.
     pub updates: Vec<PushedRef>,
 }
@@ -115,6 +120,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let mut leases = Vec::new();
     let mut announced = Vec::new();
     let mut imports = Vec::new();
+    let branch = &repository.guarded.key().registration.branch;
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
             if let Some(process) = push.process.filter(|_| !only_verdicts) {
@@ -128,7 +134,12 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
             (Judged::Change(decision), Some(deed)) => {
                 let deed = Deed { commit: decision.commit, ..deed };
                 let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
-                entry.intent = Some(transition::intent(&decision, &deed, None));
+                let mut intent = transition::intent(&decision, &deed, None);
+                intent.variables = push.variables.clone();
+                // What this leaves out, the settlement names before it moves it.
+                let left = Refs::after(&view, &push.updates).left_of(&reader, branch, entry, &intent);
+                announcement::name(&mut intent.moves, &left.ok().flatten().unwrap_or_default());
+                entry.intent = Some(intent);
                 announced.push((*decision.clone(), deed.clone()));
                 Purpose::Change(decision, deed)
             }
@@ -195,7 +206,8 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
             _ => None,
         })
         .collect();
-    let objects = match transition::carry_out(repository, &writer, &view, &decided, Also::default()) {
+    let also = Also { variables: push.variables.clone(), ..Also::default() };
+    let objects = match transition::carry_out(repository, &writer, &view, &decided, also) {
         Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
         Err(refusal) => return all(&refusal),
     };

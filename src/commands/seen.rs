@@ -1,0 +1,96 @@
+//! What the refs of a package's workspace show of a transition: as they are, or as a push is about to make them.
+//!
+//! Never here: what that means for the transition (see `domain::completion`), and moving anything.
+
+use super::push::read::PushedRef;
+use crate::domain::completion::{Completion, Seen, complete};
+use crate::domain::ledger::{Entry, Intent};
+use crate::domain::lifecycle::Action;
+use crate::domain::oid::ObjectId;
+use crate::domain::ref_plan::RefEdit;
+use crate::domain::refs::{RefName, TAGS};
+use crate::git::{GitError, Reader};
+use crate::index::guarded::View;
+
+/// The refs of a repository, and over them what a push makes of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refs<'a> {
+    view: &'a View,
+    pushed: &'a [PushedRef],
+}
+
+impl<'a> Refs<'a> {
+    /// The refs as they are.
+    pub(super) fn now(view: &'a View) -> Self {
+        Self { view, pushed: &[] }
+    }
+
+    /// The refs once git has moved what is pushed.
+    pub(super) fn after(view: &'a View, pushed: &'a [PushedRef]) -> Self {
+        Self { view, pushed }
+    }
+
+    fn value(&self, name: &RefName) -> Option<ObjectId> {
+        match self.pushed.iter().find(|update| update.name == *name) {
+            Some(update) => update.new,
+            None => self.view.snapshot.get(name).map(|value| value.target),
+        }
+    }
+
+    /// What they show of an intent. `branch` is the registered one.
+    fn see(&self, reader: &Reader, branch: &RefName, entry: &Entry, intent: &Intent) -> Result<Seen, GitError> {
+        let (package, workspace) = (&entry.package, &entry.workspace);
+        let head = if self.pushed.is_empty() { self.view.head } else { self.value(branch) };
+        let branch_has_merge = match (intent.merge, head) {
+            (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
+            _ => false,
+        };
+        Ok(Seen {
+            draft: self.value(&RefName::draft(package, workspace)),
+            proposed: self.value(&RefName::proposed(package, workspace)),
+            tag: self.tag(entry, intent),
+            marker: self.marker(entry, intent),
+            branch_has_merge,
+        })
+    }
+
+    fn tag(&self, entry: &Entry, intent: &Intent) -> Option<ObjectId> {
+        let (package, workspace) = (&entry.package, &entry.workspace);
+        match (intent.action, intent.revision) {
+            (Action::Approve, Some(number)) => self.value(&RefName::tag(package, &number.segment())),
+            (Action::Delete, _) => {
+                let tags = format!("{TAGS}{package}/");
+                let goes = |update: &PushedRef| update.new.is_none() && update.name.as_str().starts_with(&tags);
+                let object = self.view.objects.get(&(package.clone(), workspace.clone()));
+                let there = object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit);
+                there.filter(|_| !self.pushed.iter().any(goes))
+            }
+            _ => None,
+        }
+    }
+
+    fn marker(&self, entry: &Entry, intent: &Intent) -> Option<(RefName, ObjectId)> {
+        let numbers = [intent.revision, entry.highest_revision].into_iter().flatten();
+        let segments = numbers.flat_map(|number| [number.segment(), number.to_string()]);
+        let mut segments = segments.chain([entry.workspace.to_string()]);
+        segments.find_map(|segment| {
+            let name = RefName::deletion_proposed(&entry.package, &segment);
+            self.value(&name).map(|value| (name, value))
+        })
+    }
+
+    /// The edits that finish an intent from what they show; `None` when nothing of it has begun.
+    pub(super) fn left_of(
+        &self,
+        reader: &Reader,
+        branch: &RefName,
+        entry: &Entry,
+        intent: &Intent,
+    ) -> Result<Option<Vec<RefEdit>>, GitError> {
+        let seen = self.see(reader, branch, entry, intent)?;
+        Ok(match complete(&entry.package, &entry.workspace, intent, &seen) {
+            Completion::Finish(edits) => Some(edits),
+            Completion::NotBegun => None,
+        })
+    }
+}
