@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let mut world = World::without_daemon();
+        let world = World::without_daemon();
         world.create_repository("packages");
         let stage = Self { world };
         executable(&stage.hook(), &stage.script(""));
@@ -293,7 +293,7 @@ fn a_decision_pushed_where_another_program_owns_proc_receive_is_announced_away()
 
 #[test]
 fn where_a_forge_s_hook_runs_the_scripts_in_a_directory_those_are_told_and_the_stub_keeps_still() {
-    let mut world = World::without_daemon();
+    let world = World::without_daemon();
     world.create_repository("packages");
     let hooks = world.bare("packages").join("hooks");
     let hands_on =
