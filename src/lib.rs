@@ -16,5 +16,6 @@ pub mod index;
 pub mod krm;
 pub mod listen;
 pub mod process;
+pub mod signature;
 pub mod step;
 pub mod telemetry;

@@ -12,11 +12,11 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
-    ("commands", &["domain", "git", "index", "krm", "process", "step", "telemetry"]),
-    ("config", &["domain", "identity"]),
+    ("commands", &["domain", "git", "index", "krm", "process", "signature", "step", "telemetry"]),
+    ("config", &["domain", "identity", "signature"]),
     (
         "daemon",
         &[
@@ -48,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("listen", &["identity"]),
     ("main", &["cli", "config", "daemon", "demo", "doctor", "telemetry"]),
     ("process", &[]),
+    ("signature", &["domain"]),
     ("step", &[]),
     ("telemetry", &["domain"]),
 ];

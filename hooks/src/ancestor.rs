@@ -10,16 +10,24 @@ use crate::wire::Process;
 
 const LEVELS: usize = 10;
 
+/// A `git receive-pack`.
+pub(crate) struct ReceivePack {
+    pub(crate) process: Process,
+    /// The repository as its caller named it: `.`, or a path that may be relative.
+    pub(crate) directory: Vec<u8>,
+}
+
 /// The nearest ancestor that is `git receive-pack`, within ten levels.
-pub(crate) fn receive_pack() -> Option<Process> {
+pub(crate) fn receive_pack() -> Option<ReceivePack> {
     let mut pid = stat("self")?.parent;
     for _ in 0..LEVELS {
         if pid <= 1 {
             break;
         }
         let stat = stat(&pid.to_string())?;
-        if is_receive_pack(&read(&format!("/proc/{pid}/cmdline"))?) {
-            return Some(Process { pid, start: stat.start });
+        let command = read(&format!("/proc/{pid}/cmdline"))?;
+        if is_receive_pack(&command) {
+            return Some(ReceivePack { process: Process { pid, start: stat.start }, directory: last_word(&command) });
         }
         pid = stat.parent;
     }
@@ -50,6 +58,11 @@ fn is_receive_pack(command: &[u8]) -> bool {
     program == b"git-receive-pack" || (program == b"git" && words.any(|word| word == b"receive-pack"))
 }
 
+fn last_word(command: &[u8]) -> Vec<u8> {
+    let command = command.strip_suffix(b"\0").unwrap_or(command);
+    command.rsplit(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}
+
 fn read(path: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(64 << 10).read_to_end(&mut bytes).ok()?;
@@ -73,6 +86,13 @@ mod tests {
     fn the_own_process_has_a_parent_and_a_start() {
         let stat = stat("self").expect("/proc is there");
         assert!(stat.parent > 0 && stat.start > 0);
+    }
+
+    #[test]
+    fn the_repository_is_what_receive_pack_was_told_last() {
+        assert_eq!(last_word(b"git\0receive-pack\0--stateless-rpc\0.\0"), b".");
+        assert_eq!(last_word(b"git-receive-pack\0/srv/a b.git\0"), b"/srv/a b.git");
+        assert_eq!(last_word(b""), b"");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ancestor;
 use crate::guard::Guard;
-use crate::wire::{Hook, MAX_IDENTITY, MAX_OPTIONS, Request, Update};
+use crate::wire::{Certificate, Hook, MAX_IDENTITY, MAX_OPTIONS, Request, Update};
 
 const MAX_GUARD: u64 = (64 << 10) + 1;
 
@@ -70,13 +70,15 @@ impl Place {
     pub(crate) fn request(&self, hook: Hook, guard: &Guard, updates: Vec<Update>) -> Result<Request, String> {
         let identity = guard.identity.as_ref().and_then(env::var_os).map(OsStringExt::into_vec);
         let options = if matches!(hook, Hook::PreReceive | Hook::PostReceive) { push_options()? } else { Vec::new() };
+        let receive_pack = ancestor::receive_pack();
         Ok(Request {
             hook,
             git_dir: self.repository.clone(),
-            process: ancestor::receive_pack(),
+            process: receive_pack.as_ref().map(|found| found.process),
             quarantine: directory("GIT_QUARANTINE_PATH"),
             object_directory: directory("GIT_OBJECT_DIRECTORY"),
             identity: identity.filter(|value| (1..=MAX_IDENTITY).contains(&value.len())),
+            certificate: certificate(hook, receive_pack.map(|found| found.directory)),
             options,
             updates,
         })
@@ -92,6 +94,12 @@ fn is_among_others(called: &Path) -> bool {
 pub(crate) fn hook_name(called: &Path) -> Option<&str> {
     let named = if is_among_others(called) { called.parent()?.file_stem() } else { called.file_name() };
     named?.to_str()
+}
+
+/// The certificate of a signed push. Only its place is told: the daemon reads and judges it itself.
+fn certificate(hook: Hook, directory: Option<Vec<u8>>) -> Option<Certificate> {
+    let blob = env::var("GIT_PUSH_CERT").ok().filter(|blob| hook == Hook::PreReceive && !blob.is_empty())?;
+    Some(Certificate { blob, directory: directory.unwrap_or_default() })
 }
 
 fn directory(variable: &str) -> Option<PathBuf> {

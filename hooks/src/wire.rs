@@ -16,6 +16,8 @@ const MAX_OPTION_COUNT: usize = 4096;
 /// The variable that the daemon sets for the hooks of others, when it tells them what it moved. Where they run the stub
 /// as well, it keeps still.
 pub const ANNOUNCING: &str = "STOOP_ANNOUNCING";
+/// The most bytes that the directory may have as `git receive-pack` was told it.
+const MAX_DIRECTORY: usize = 4096;
 /// The most bytes an identity may have.
 pub const MAX_IDENTITY: usize = 4096;
 
@@ -55,6 +57,15 @@ pub struct Process {
     pub start: u64,
 }
 
+/// The push certificate of `git push --signed`, as git hands it to `pre-receive`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The blob that holds it: hexadecimal.
+    pub blob: String,
+    /// The repository as `git receive-pack` was told it, which its nonce was made for.
+    pub directory: Vec<u8>,
+}
+
 /// One line of a hook's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
@@ -81,6 +92,8 @@ pub struct Request {
     pub object_directory: Option<PathBuf>,
     /// The value of the variable that names the pusher, when it is set and not empty.
     pub identity: Option<Vec<u8>>,
+    /// The push certificate. Only `pre-receive` is told of one.
+    pub certificate: Option<Certificate>,
     /// The push options, in order.
     pub options: Vec<Vec<u8>>,
     /// The ref updates.
@@ -154,6 +167,16 @@ impl Update {
     }
 }
 
+impl Certificate {
+    fn parse(value: &[u8]) -> Option<Self> {
+        let space = value.iter().position(|byte| *byte == b' ')?;
+        let blob = self::value(&value[..space]).filter(|blob| !blob.starts_with("ref:") && !is_zero(blob))?;
+        let directory = &value[space + 1..];
+        let usable = directory.len() <= MAX_DIRECTORY && !directory.contains(&0);
+        usable.then(|| Self { blob, directory: directory.to_vec() })
+    }
+}
+
 /// Whether this is the "no object" id.
 pub fn is_zero(id: &str) -> bool {
     id.bytes().all(|byte| byte == b'0')
@@ -191,6 +214,9 @@ impl Request {
         if let Some(identity) = &self.identity {
             frame.field("identity", identity);
         }
+        if let Some(Certificate { blob, directory }) = &self.certificate {
+            frame.field("certificate", &[blob.as_bytes(), directory].join(&b' '));
+        }
         for option in &self.options {
             frame.field("option", option);
         }
@@ -204,6 +230,7 @@ impl Request {
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let (mut hook, mut state, mut atomic, mut git_dir) = (None, None, None, None);
         let (mut process, mut quarantine, mut object_directory, mut identity) = (None, None, None, None);
+        let mut certificate = None;
         let (mut options, mut updates, mut option_bytes) = (Vec::new(), Vec::new(), 0);
         for field in Fields::of(bytes)? {
             let (key, value) = field?;
@@ -217,6 +244,7 @@ impl Request {
                 "quarantine" => once(&mut quarantine, absolute(value).ok_or_else(wrong)?, key)?,
                 "object-directory" => once(&mut object_directory, absolute(value).ok_or_else(wrong)?, key)?,
                 "identity" if (1..=MAX_IDENTITY).contains(&value.len()) => once(&mut identity, value.to_vec(), key)?,
+                "certificate" => once(&mut certificate, Certificate::parse(value).ok_or_else(wrong)?, key)?,
                 "option" => {
                     option_bytes += value.len();
                     if option_bytes > MAX_OPTIONS || options.len() >= MAX_OPTION_COUNT {
@@ -237,7 +265,7 @@ impl Request {
             _ => return Err(missing("hook")),
         };
         let git_dir = git_dir.ok_or_else(|| missing("git-dir"))?;
-        Ok(Self { hook, git_dir, process, quarantine, object_directory, identity, options, updates })
+        Ok(Self { hook, git_dir, process, quarantine, object_directory, identity, certificate, options, updates })
     }
 }
 

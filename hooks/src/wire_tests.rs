@@ -16,6 +16,7 @@ fn request(hook: Hook) -> Request {
         quarantine: Some("/srv/git/a b.git/objects/tmp_objdir-incoming-x".into()),
         object_directory: Some("/srv/git/a b.git/objects/tmp_objdir-incoming-x".into()),
         identity: Some(b"alice \xff".to_vec()),
+        certificate: Some(Certificate { blob: ONE.into(), directory: b"../a b.git \xff".to_vec() }),
         options: vec![b"import".to_vec(), Vec::new(), b"message=two\nlines".to_vec()],
         updates: vec![
             update(ZERO, ONE, b"refs/heads/drafts/p/w"),
@@ -51,7 +52,8 @@ fn every_request_comes_back_as_sent() {
         let none = (None, None, None, None);
         let bare = Request { options: vec![], updates: vec![], ..full.clone() };
         let (process, quarantine, object_directory, identity) = none;
-        let bare = Request { process, quarantine, object_directory, identity, ..bare };
+        let certificate = None;
+        let bare = Request { process, quarantine, object_directory, identity, certificate, ..bare };
         for request in [full, bare] {
             assert_eq!(Request::decode(&request.encode().expect("small")), Ok(request));
         }

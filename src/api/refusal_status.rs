@@ -11,7 +11,9 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
     let text = refusal.to_string();
     let error = match refusal.code {
         Code::NoIdentity => ApiError::unauthorized(),
-        Code::NotAllowed | Code::Immutable | Code::Referenced => ApiError::forbidden(id, name, &text),
+        Code::NotAllowed | Code::BadCertificate | Code::Immutable | Code::Referenced => {
+            ApiError::forbidden(id, name, &text)
+        }
         Code::NotFound => ApiError::not_found(id, name),
         Code::Stale | Code::Busy => ApiError::conflict(id, name, &text),
         Code::BadRequest => ApiError::bad_request(text),

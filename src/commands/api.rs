@@ -150,7 +150,7 @@ impl Desk<'_> {
         metadata: Option<Metadata>,
     ) -> Result<Option<Arc<PackageRevision>>, Refusal> {
         let (commit, via) = (decision.commit, decision.change.via);
-        let deed = Deed { by: actor.name.clone(), at: clock::now(), commit, via };
+        let deed = Deed::new(actor.name.clone(), clock::now(), commit, via);
         let mut also = Also::default();
         if let Some(metadata) = metadata {
             also.ledger.entry(&self.view, &self.object.package, &self.object.workspace).metadata = metadata;

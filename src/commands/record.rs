@@ -19,6 +19,8 @@ use crate::index::guarded::{Guarded, View, Writer};
 #[derive(Debug, Default)]
 pub struct Draft {
     entries: BTreeMap<EntryKey, Entry>,
+    /// Files beside the entries, by their paths.
+    beside: BTreeMap<String, Vec<u8>>,
     /// Whether the message alone is worth a commit.
     worth_telling: bool,
 }
@@ -28,6 +30,11 @@ impl Draft {
     pub fn entry(&mut self, view: &View, package: &PackagePath, workspace: &Workspace) -> &mut Entry {
         let key = EntryKey::of(package, workspace);
         self.entries.entry(key).or_insert_with(|| view.ledger.entry(package, workspace))
+    }
+
+    /// Keeps files beside the entries, such as a push certificate. They alone are not worth a commit.
+    pub fn keep(&mut self, files: impl IntoIterator<Item = (String, Vec<u8>)>) {
+        self.beside.extend(files);
     }
 
     /// Makes it be written for its message, even if no entry changes.
@@ -100,8 +107,9 @@ pub fn prepare(
     if draft.is_empty() {
         return Ok(None);
     }
-    let edits: Vec<(String, Option<Vec<u8>>)> =
-        draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), file(entry))).collect();
+    let beside = draft.beside.into_iter().map(|(path, content)| (path, Some(content)));
+    let entries = draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), file(entry)));
+    let edits: Vec<(String, Option<Vec<u8>>)> = entries.chain(beside).collect();
     let (head, edit) = LedgerStore::prepare(reader, view.ledger_head, &edits, message, author)?;
     Ok(Some(Prepared { edit, head, entries: draft.entries.into_values().collect() }))
 }

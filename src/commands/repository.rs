@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::announce::Outbox;
 use super::lease::Leases;
+use super::push::signed::Waiting;
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::{RefKind, classify};
 use crate::git::RefSnapshot;
@@ -27,6 +28,7 @@ pub struct ManagedRepository {
     /// The ledger's commit up to which everything was announced, as far as this daemon knows.
     announced: Mutex<Option<ObjectId>>,
     leases: Mutex<Leases>,
+    certificates: Mutex<Waiting>,
     told: Condvar,
     /// The refs as the last settlement or transition left them.
     settled: Mutex<Option<RefSnapshot>>,
@@ -42,6 +44,7 @@ impl ManagedRepository {
             outbox,
             announced: Mutex::default(),
             leases: Mutex::default(),
+            certificates: Mutex::default(),
             told: Condvar::new(),
             settled: Mutex::default(),
         }
@@ -60,6 +63,11 @@ impl ManagedRepository {
     /// The leases.
     pub fn leases(&self) -> MutexGuard<'_, Leases> {
         self.leases.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The certificates of pushes under way.
+    pub fn certificates(&self) -> MutexGuard<'_, Waiting> {
+        self.certificates.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Wakes those who wait for the outcome of their push.

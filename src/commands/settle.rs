@@ -151,10 +151,11 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
 fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
     for lease in repository.leases().iter_mut().filter(|lease| lease.stage == LeaseStage::Moved) {
         lease.stage = LeaseStage::Done(match &lease.purpose {
-            Purpose::Change(decision, _) => {
+            Purpose::Change(decision, deed) => {
                 let id = (decision.change.package.clone(), decision.change.workspace.clone());
                 let object = view.objects.get(&id).map(AsRef::as_ref);
-                reply::done(decision, object, &repository.guarded.key().registration)
+                let done = reply::done(decision, object, &repository.guarded.key().registration);
+                done.into_iter().chain(reply::signed(deed)).collect()
             }
             Purpose::Import(name, deed) => {
                 found.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by));

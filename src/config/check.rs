@@ -15,9 +15,13 @@ use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::refs::RefName;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::tokens::TokenHash;
+use crate::signature::SigningKey;
 
 /// The longest time between rescans, in seconds: a day.
 const MAX_RESCAN_SECONDS: i64 = 86_400;
+
+/// The most keys that one user signs with.
+const MOST_SIGNING_KEYS: usize = 8;
 
 pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let unreadable = |error: std::io::Error| {
@@ -101,7 +105,7 @@ impl Checker<'_> {
     }
 
     fn users(&self, written: Vec<schema::User>) -> Result<Vec<User>, ConfigError> {
-        let (mut names, mut tokens) = (Seen::new(), Seen::new());
+        let (mut names, mut tokens, mut signing) = (Seen::new(), Seen::new(), Seen::new());
         let mut users = Vec::with_capacity(written.len());
         for (index, user) in written.into_iter().enumerate() {
             let error =
@@ -143,7 +147,27 @@ impl Checker<'_> {
                 }
                 hashes.push(hash);
             }
-            users.push(User { name, roles: user.roles.into_iter().collect(), password, tokens: hashes });
+            if user.signing_keys.len() > MOST_SIGNING_KEYS {
+                return Err(error(
+                    "signingKeys",
+                    format!("user {name:?} has more than {MOST_SIGNING_KEYS} signing keys"),
+                ));
+            }
+            let mut signing_keys = Vec::with_capacity(user.signing_keys.len());
+            for (place, key) in user.signing_keys.iter().enumerate() {
+                let path = [Step::Key("users"), Step::Index(index), Step::Key("signingKeys"), Step::Index(place)];
+                let error = |message: String| self.error(&path, message);
+                let key =
+                    SigningKey::parse(key).map_err(|why| error(format!("a signing key of user {name:?}: {why}")))?;
+                if let Some(owner) = signing.add(key.identity(), name.as_str()) {
+                    return Err(error(format!(
+                        "this signing key of user {name:?} is already one of user {owner:?}; who signs with it must be one person"
+                    )));
+                }
+                signing_keys.push(key);
+            }
+            let roles = user.roles.into_iter().collect();
+            users.push(User { name, roles, password, tokens: hashes, signing_keys });
         }
         Ok(users)
     }

@@ -13,6 +13,7 @@ use crate::domain::policy::{Actor, Role};
 use crate::domain::refs::RefName;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::tokens::TokenHash;
+use crate::signature::SigningKey;
 
 mod check;
 mod error;
@@ -56,6 +57,8 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// The hashes of the user's tokens.
     pub tokens: Vec<TokenHash>,
+    /// The keys that the user signs pushes with; each belongs to one user only.
+    pub signing_keys: Vec<SigningKey>,
 }
 
 /// What the configuration says about one repository. `None` leaves the default of the repository's path and HEAD.

@@ -32,6 +32,8 @@ pub(super) struct User {
     pub(super) password: Option<String>,
     #[serde(default, deserialize_with = "empty_as_none")]
     pub(super) tokens: Vec<String>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    pub(super) signing_keys: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use super::warden::Warden;
 use crate::commands::push::outcome::outcome;
 use crate::commands::push::read::PushedRef;
 use crate::commands::push::reply::TOGETHER;
+use crate::commands::push::signed::PushedCertificate;
 use crate::commands::push::verdict::{self, Push, Verdict};
 use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
@@ -105,9 +106,20 @@ impl Service {
             process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
             actor: self.actor(request.identity.as_deref()),
             variables: BTreeMap::new(),
+            certificate: self.certificate(request),
             import: request.options.iter().any(|option| option == b"import"),
             updates,
         })
+    }
+
+    /// The push certificate that git names, with the keys that the pushing user may have signed it with.
+    fn certificate(&self, request: &Request) -> Option<PushedCertificate> {
+        let told = request.certificate.as_ref()?;
+        let config = self.config.current();
+        let actor = self.actor(request.identity.as_deref()).ok();
+        let user = actor.and_then(|actor| config.user(&actor.name).cloned());
+        let keys = user.map(|user| user.signing_keys).unwrap_or_default();
+        Some(PushedCertificate { blob: told.blob.parse().ok()?, directory: told.directory.clone(), keys })
     }
 
     fn actor(&self, identity: Option<&[u8]>) -> Result<Actor, Refusal> {

@@ -93,7 +93,7 @@ mod tests {
 
     fn intent(action: Action) -> Intent {
         let by = UserName::parse("ann").expect("valid");
-        let deed = Deed { by, at: Micros(1), commit: oid('c'), via: Via::Push };
+        let deed = Deed::new(by, Micros(1), oid('c'), Via::Push);
         let approve = action == Action::Approve;
         let (revision, merge) = (approve.then_some(RevisionNumber(2)), approve.then(|| oid('e')));
         Intent { action, deed, revision, merge, moves: Vec::new(), variables: Default::default() }

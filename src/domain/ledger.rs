@@ -16,6 +16,7 @@ use super::lifecycle::Action;
 use super::names::{PackagePath, UserName, Workspace};
 use super::oid::ObjectId;
 use super::package::Metadata;
+use super::push_certificate::Certificate;
 use super::refs::RevisionNumber;
 use super::timestamp::Micros;
 
@@ -50,6 +51,16 @@ pub struct Deed {
     pub commit: ObjectId,
     /// Which door it came through.
     pub via: Via,
+    /// The push certificate that it stands on, where the push was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+impl Deed {
+    /// A deed like most: nothing was signed for it.
+    pub fn new(by: UserName, at: Micros, commit: ObjectId, via: Via) -> Self {
+        Self { by, at, commit, via, certificate: None }
+    }
 }
 
 /// The door a change came through, and what an approval by API was bound to.
@@ -310,12 +321,8 @@ mod tests {
     }
 
     fn deed(by: &str) -> Deed {
-        Deed {
-            by: UserName::parse(by).expect("valid"),
-            at: Micros(5),
-            commit: "a".repeat(40).parse().expect("valid"),
-            via: Via::Push,
-        }
+        let commit = "a".repeat(40).parse().expect("valid");
+        Deed::new(UserName::parse(by).expect("valid"), Micros(5), commit, Via::Push)
     }
 
     fn intent(action: Action, by: &str) -> Intent {

@@ -13,6 +13,7 @@ pub mod names;
 pub mod oid;
 pub mod package;
 pub mod policy;
+pub mod push_certificate;
 pub mod ref_plan;
 pub mod refs;
 pub mod refusal;

@@ -55,6 +55,8 @@ pub enum Code {
     BranchGuarded,
     /// The changes of one push do not go together.
     Mixed,
+    /// The push brings a certificate that does not hold for it.
+    BadCertificate,
     /// The request itself makes no sense, whatever the state.
     BadRequest,
     /// Stoop or Git failed; nothing was changed.
@@ -88,6 +90,7 @@ impl Code {
             Self::Referenced => "referenced",
             Self::BranchGuarded => "branch-guarded",
             Self::Mixed => "mixed-push",
+            Self::BadCertificate => "bad-certificate",
             Self::BadRequest => "bad-request",
             Self::Failed => "failed",
         }

@@ -1,6 +1,7 @@
 //! The ledger on disk: `refs/stoop/ledger`, a chain of commits whose tree holds one small file for each entry.
 //!
-//! An entry's key is 64 hexadecimal digits, its file `ab/<the other 62>`.
+//! An entry's key is 64 hexadecimal digits, its file `ab/<the other 62>`. Beside the entries lie push certificates and the
+//! keys that signed them.
 //! Never here: what an entry says (`domain::ledger`), and deciding to write one.
 
 use super::commit::Person;
@@ -14,6 +15,10 @@ use crate::domain::refs::RefName;
 
 /// The largest entry that is read or written, in bytes.
 const LARGEST_ENTRY: u64 = 1 << 20;
+
+/// Directories beside the entries: push certificates, and the keys that signed them, each file named by its own blob's id.
+const CERTIFICATES: &str = "certificates";
+const SIGNERS: &str = "signers";
 
 /// Reads and writes the ledger of a repository.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +41,8 @@ impl LedgerStore {
         let mut entries = Vec::new();
         for Entry { name: first, mode, id } in reader.entries(reader.commit(commit)?.tree)? {
             let below = if mode.is_none() && is_hex(&first, 2) { reader.entries(id)? } else { Vec::new() };
-            if below.is_empty() {
+            let beside = [CERTIFICATES, SIGNERS].iter().any(|name| first == name.as_bytes());
+            if below.is_empty() && !beside {
                 Self::warn(reader, &first);
             }
             for Entry { name: rest, mode, id } in below {
@@ -53,6 +59,35 @@ impl LedgerStore {
         Ok(entries)
     }
 
+    /// Where the ledger keeps a push certificate, as a key of [`LedgerStore::prepare`].
+    pub fn certificate_path(blob: ObjectId) -> String {
+        beside(CERTIFICATES, blob)
+    }
+
+    /// Where the ledger keeps a key that signed.
+    pub fn signer_path(blob: ObjectId) -> String {
+        beside(SIGNERS, blob)
+    }
+
+    /// Whether the ledger keeps a push certificate at one commit.
+    pub fn keeps_certificate(reader: &Reader, commit: ObjectId, blob: ObjectId) -> Result<bool, GitError> {
+        Self::keeps(reader, commit, &Self::certificate_path(blob), blob)
+    }
+
+    /// Whether the ledger keeps a key at one commit.
+    pub fn keeps_signer(reader: &Reader, commit: ObjectId, blob: ObjectId) -> Result<bool, GitError> {
+        Self::keeps(reader, commit, &Self::signer_path(blob), blob)
+    }
+
+    fn keeps(reader: &Reader, commit: ObjectId, path: &str, blob: ObjectId) -> Result<bool, GitError> {
+        let mut at = reader.commit(commit)?.tree;
+        for segment in path.split('/') {
+            let Some(entry) = reader.entry(at, segment)? else { return Ok(false) };
+            at = entry.id;
+        }
+        Ok(at == blob)
+    }
+
     /// Writes the commit that makes `edits` (`None` removes an entry) after `parent`, and returns it with the edit that
     /// moves the ledger to it, to go into a transaction with others.
     pub fn prepare(
@@ -65,7 +100,8 @@ impl LedgerStore {
         let base = parent.map(|parent| reader.commit(parent)).transpose()?.map(|commit| commit.tree);
         let mut files = Vec::with_capacity(edits.len());
         for (key, content) in edits {
-            if !is_hex(key.as_bytes(), 64) {
+            let is_beside = is_beside(key);
+            if !is_beside && !is_hex(key.as_bytes(), 64) {
                 let why = "a key has 64 hexadecimal digits in lower case".to_owned();
                 return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
             }
@@ -74,7 +110,8 @@ impl LedgerStore {
                 return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
             }
             let blob = content.as_ref().map(|content| reader.write_blob(content)).transpose()?;
-            files.push((format!("{}/{}", &key[..2], &key[2..]), blob));
+            let path = if is_beside { key.clone() } else { format!("{}/{}", &key[..2], &key[2..]) };
+            files.push((path, blob));
         }
         let tree = reader.edit_tree(base, &files)?;
         let parents: Vec<ObjectId> = parent.into_iter().collect();
@@ -91,6 +128,20 @@ impl LedgerStore {
         let (repository, name) = (reader.path().display(), String::from_utf8_lossy(name));
         tracing::warn!(%repository, %name, "something in the ledger is not named like an entry and is left out");
     }
+}
+
+fn beside(directory: &str, blob: ObjectId) -> String {
+    let id = blob.to_string();
+    format!("{directory}/{}/{}", &id[..2], &id[2..])
+}
+
+fn is_beside(key: &str) -> bool {
+    let mut parts = key.split('/');
+    let directory = parts.next().is_some_and(|first| [CERTIFICATES, SIGNERS].contains(&first));
+    let hex = |part: Option<&str>, lengths: &[usize]| {
+        part.is_some_and(|part| lengths.iter().any(|length| is_hex(part.as_bytes(), *length)))
+    };
+    directory && hex(parts.next(), &[2]) && hex(parts.next(), &[38, 62]) && parts.next().is_none()
 }
 
 fn is_hex(text: &[u8], length: usize) -> bool {

@@ -15,6 +15,7 @@ mod import;
 mod ledger_store;
 mod maintenance;
 mod program;
+mod push_nonce;
 mod quarantine;
 mod reader;
 mod ref_files;

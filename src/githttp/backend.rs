@@ -92,12 +92,20 @@ fn command(run: &Run<'_>) -> Command {
         .env("GIT_PROJECT_ROOT", run.repository)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         // The daemon chose the repository itself, and its owner may be another user than the daemon's.
-        .env("GIT_CONFIG_COUNT", "2")
+        .env("GIT_CONFIG_COUNT", "5")
         // What a push is told to be there is on the disk; by default git leaves refs and loose objects to chance.
         .env("GIT_CONFIG_KEY_1", "core.fsync")
         .env("GIT_CONFIG_VALUE_1", "committed")
         .env("GIT_CONFIG_KEY_0", "safe.directory")
         .env("GIT_CONFIG_VALUE_0", "*")
+        // Git would verify push certificates too, with the daemon's own key rings, and say "good" of an unknown SSH key.
+        // The daemon does it by itself.
+        .env("GIT_CONFIG_KEY_2", "gpg.program")
+        .env("GIT_CONFIG_VALUE_2", "false")
+        .env("GIT_CONFIG_KEY_3", "gpg.ssh.program")
+        .env("GIT_CONFIG_VALUE_3", "false")
+        .env("GIT_CONFIG_KEY_4", "gpg.ssh.allowedSignersFile")
+        .env("GIT_CONFIG_VALUE_4", "/dev/null")
         // Anyone who may push may push `refs/replace/…`: git and its hooks must see what is there, as the daemon does.
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GATEWAY_INTERFACE", "CGI/1.1")

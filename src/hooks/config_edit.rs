@@ -16,13 +16,16 @@ use super::hook_files::write_file;
 use super::install::InstallError;
 
 /// A setting: key and value.
-pub(super) type Setting = (&'static str, &'static str);
+pub(super) type Setting<'a> = (&'a str, &'a str);
 
 /// What every guarded repository needs.
-pub(super) const ALWAYS: [Setting; 1] = [("receive.advertisePushOptions", "true")];
+pub(super) const ALWAYS: [Setting<'_>; 1] = [("receive.advertisePushOptions", "true")];
 /// What it needs besides where `proc-receive` is Stoop's.
-pub(super) const PROC_RECEIVE: [Setting; 2] =
+pub(super) const PROC_RECEIVE: [Setting<'_>; 2] =
     [("receive.procReceiveRefs", "refs/approve"), ("receive.procReceiveRefs", "refs/reject")];
+/// The secret from which git makes the nonces that signed pushes sign. Each repository has its own: over HTTP git binds a
+/// nonce to nothing else.
+pub(super) const NONCE_SEED: &str = "receive.certNonceSeed";
 
 /// How `git config --unset-all` ends when no value matches.
 const NO_SUCH_VALUE: i32 = 5;
@@ -89,7 +92,12 @@ impl Record {
 
 /// Makes a repository's `config` say these settings. The record is written before the file changes. Gives whether anything
 /// changed.
-pub(super) fn apply(repository: &Path, record: &Path, wanted: &[Setting], made: bool) -> Result<bool, InstallError> {
+pub(super) fn apply(
+    repository: &Path,
+    record: &Path,
+    wanted: &[Setting<'_>],
+    made: bool,
+) -> Result<bool, InstallError> {
     let config = Config::of(repository)?;
     let earlier = Record::load(record)?;
     let asked: Vec<_> = wanted.iter().map(|(key, value)| format!("{key} {value}")).collect();
@@ -174,7 +182,7 @@ impl Config {
         scratch.read()
     }
 
-    fn says_all(&self, wanted: &[Setting]) -> Result<bool, InstallError> {
+    fn says_all(&self, wanted: &[Setting<'_>]) -> Result<bool, InstallError> {
         let scratch = self.scratch(&self.bytes)?;
         for (key, value) in wanted {
             if !scratch.says(key, value)? {

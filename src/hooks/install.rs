@@ -2,14 +2,14 @@
 //!
 //! Never here: which repositories are guarded, and what the guard file says; callers know.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use stoop_hook::guard::{Guard, GuardError};
 
-use super::config_edit::{self, ALWAYS, PROC_RECEIVE, Record};
+use super::config_edit::{self, ALWAYS, NONCE_SEED, PROC_RECEIVE, Record};
 use super::hook_files::{Found, HookFiles, write_file};
 
 /// The hooks that Stoop always takes, keeping earlier ones.
@@ -118,8 +118,10 @@ pub fn install(repository: &Path, stub: &[u8], guard: &Guard) -> Result<Installe
     for name in names {
         changed |= files.take_over(name).map_err(InstallError::io("install", &hooks.join(name)))?;
     }
+    let seed = nonce_seed(&own.join("nonce-seed"))?;
     // Last: git must not look for a proc-receive hook that is not there yet.
-    let wanted: Vec<_> = ALWAYS.into_iter().chain(proc_receive.then_some(PROC_RECEIVE).into_iter().flatten()).collect();
+    let of_proc_receive = proc_receive.then_some(PROC_RECEIVE).into_iter().flatten();
+    let wanted: Vec<_> = ALWAYS.into_iter().chain([(NONCE_SEED, seed.as_str())]).chain(of_proc_receive).collect();
     changed |= config_edit::apply(repository, &own.join("settings"), &wanted, made)?;
     let kept = TAKEN.into_iter().filter(|name| files.is_kept(name)).collect();
     Ok(Installed { changed, proc_receive, kept })
@@ -158,7 +160,7 @@ pub fn uninstall(repository: &Path) -> Result<bool, InstallError> {
         if own.exists() {
             files.sweep().map_err(InstallError::io("clean up", &own))?;
         }
-        for name in ["guard", "stub", "settings"] {
+        for name in ["guard", "stub", "settings", "nonce-seed"] {
             remove(&own.join(name), |path| fs::remove_file(path))?;
         }
         for directory in [own.join("kept"), own] {
@@ -177,6 +179,20 @@ pub fn write_guard(repository: &Path, guard: &Guard) -> Result<bool, InstallErro
     let shared = fs::metadata(repository).is_ok_and(|found| found.mode() & 0o040 != 0);
     let mode = if shared { 0o640 } else { 0o600 };
     write_file(&path, &guard.encode()?, mode).map_err(InstallError::io("write", &path))
+}
+
+/// The repository's seed for nonces, made when it has none: 256 random bits in hexadecimal.
+fn nonce_seed(path: &Path) -> Result<String, InstallError> {
+    let usable = |seed: &String| seed.len() == 64 && seed.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(seed) = fs::read_to_string(path).ok().filter(usable) {
+        return Ok(seed);
+    }
+    let source = Path::new("/dev/urandom");
+    let mut bits = [0; 32];
+    File::open(source).and_then(|mut file| file.read_exact(&mut bits)).map_err(InstallError::io("read", source))?;
+    let seed: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+    write_file(path, seed.as_bytes(), 0o600).map_err(InstallError::io("write", path))?;
+    Ok(seed)
 }
 
 fn check_repository(repository: &Path) -> Result<(), InstallError> {

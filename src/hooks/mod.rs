@@ -18,7 +18,7 @@ pub use install::{InstallError, Installed, install, looks_installed, uninstall, 
 pub use post_receive::{TellError, other_post_receive, tell};
 pub use server::{BindError, HookListener, HookService, bind};
 pub use stoop_hook::guard::{Guard, GuardError};
-pub use stoop_hook::wire::{Hook, Process, Reply, Request, State, Update, Verdict, WireError};
+pub use stoop_hook::wire::{Certificate, Hook, Process, Reply, Request, State, Update, Verdict, WireError};
 
 /// The hook stub: a static program for the machine that the daemon was built for.
 pub const STUB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stub"));

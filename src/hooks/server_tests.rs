@@ -40,6 +40,7 @@ fn request(hook: Hook) -> Request {
         quarantine: None,
         object_directory: None,
         identity: None,
+        certificate: None,
         options: vec![],
         updates: vec![],
     }

@@ -38,6 +38,7 @@ mod push_rules;
 mod recovery;
 mod repositories;
 mod review;
+mod signed;
 mod steps;
 mod telemetry;
 mod thin_path;

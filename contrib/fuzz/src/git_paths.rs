@@ -46,6 +46,7 @@ static DOOR: LazyLock<(Arc<Asked>, Router)> = LazyLock::new(|| {
         roles: [Role::Author].into(),
         password: None,
         tokens: vec![TokenHash::of(TOKEN)],
+        signing_keys: Vec::new(),
     };
     let config = Arc::new(SharedConfig::fixed(Config { users: vec![user], ..Config::default() }));
     let authenticator = Arc::new(Authenticator::new(config.clone()).expect("random bytes"));

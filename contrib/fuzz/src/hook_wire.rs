@@ -1,8 +1,8 @@
 //! The hook socket: bytes that anyone on the socket may send, read by the daemon as a request and by the stub as a reply.
 
 use stoop_hook::wire::{
-    Fields, Hook, MAX_IDENTITY, MAX_OPTIONS, Process, Reply, Request, Scanner, State, Update, Verdict, WireError,
-    read_frame,
+    Certificate, Fields, Hook, MAX_IDENTITY, MAX_OPTIONS, Process, Reply, Request, Scanner, State, Update, Verdict,
+    WireError, read_frame,
 };
 
 use super::input::Input;
@@ -118,6 +118,10 @@ fn make_request(data: &[u8]) -> Request {
     let (quarantine, object_directory) = (path(&mut input, 1), path(&mut input, 2));
     let identity = Some(input.line().to_vec()).filter(|name| (1..=MAX_IDENTITY).contains(&name.len()));
     let process = (given & 4 != 0).then(|| Process { pid: u32::from(given) << 20, start: u64::MAX - u64::from(given) });
+    let certificate = (given & 8 != 0).then(|| {
+        let directory = input.line().iter().copied().filter(|byte| *byte != 0).take(4000).collect();
+        Certificate { blob: format!("{:02x}", given | 1).repeat(20), directory }
+    });
     let (mut options, mut updates) = (Vec::new(), Vec::new());
     while !input.is_empty() && options.len() + updates.len() < 200 {
         let kind = input.byte();
@@ -130,7 +134,7 @@ fn make_request(data: &[u8]) -> Request {
     if options.iter().map(Vec::len).sum::<usize>() > MAX_OPTIONS {
         options.clear();
     }
-    Request { hook, git_dir, process, quarantine, object_directory, identity, options, updates }
+    Request { hook, git_dir, process, quarantine, object_directory, identity, certificate, options, updates }
 }
 
 fn make_reply(data: &[u8]) -> Reply {

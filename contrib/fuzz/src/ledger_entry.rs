@@ -23,12 +23,8 @@ pub fn run(data: &[u8]) {
 
     for action in Action::ALL {
         let mut next = entry.clone();
-        let deed = Deed {
-            by: UserName::parse("ann").expect("valid"),
-            at: Micros(7),
-            commit: "c".repeat(40).parse().expect("an id"),
-            via: Via::Push,
-        };
+        let commit = "c".repeat(40).parse().expect("an id");
+        let deed = Deed::new(UserName::parse("ann").expect("valid"), Micros(7), commit, Via::Push);
         next.record(action, deed, Some(RevisionNumber(3)));
         assert!(next.highest_revision >= entry.highest_revision.max(Some(RevisionNumber(3))), "no number is forgotten");
         assert_eq!((next.intent.as_ref(), &next.package, &next.workspace), (None, &entry.package, &entry.workspace));

@@ -67,6 +67,7 @@ fn handed_on(options: Vec<Vec<u8>>) {
         quarantine: None,
         object_directory: None,
         identity: None,
+        certificate: None,
         options,
         updates: Vec::new(),
     };

@@ -7,4 +7,5 @@ pub mod company;
 pub mod outcome;
 pub mod read;
 pub mod reply;
+pub mod signed;
 pub mod verdict;

@@ -4,7 +4,9 @@
 
 use crate::commands::decide::Decision;
 use crate::commands::explain::{approve_command, title};
+use crate::domain::ledger::Deed;
 use crate::domain::lifecycle::Action;
+use crate::domain::names::UserName;
 use crate::domain::package::{PackageRevision, functions_not_available};
 use crate::domain::refs::{RefName, Registration};
 use crate::domain::refusal::Refusal;
@@ -60,6 +62,16 @@ pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration:
     }
     lines.extend(decision.warnings.iter().map(|warning| format!("  warning: {warning}")));
     lines
+}
+
+/// That a change is signed, and the certificate kept.
+pub fn signed(deed: &Deed) -> Option<String> {
+    deed.certificate.as_ref().map(|certificate| format!("  signed by {} with {}", deed.by, certificate.key))
+}
+
+/// What to tell of a signed push whose user has no signing keys.
+pub fn signed_for_nothing(user: &UserName) -> String {
+    format!("This push is signed, but no signing key of {user} is configured here: its certificate is not kept.")
 }
 
 /// What to tell of a refused push: each ref with its own reason.

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use super::company::{Company, company};
 use super::read::{Meaning, PushedRef, read};
-use super::{branch, reply};
+use super::signed::PushedCertificate;
+use super::{branch, reply, signed};
 use crate::commands::decide::{Decision, Scene, decide, failed};
 use crate::commands::explain;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
@@ -43,6 +44,8 @@ pub struct Push {
     pub import: bool,
     /// What the Git server says of the pusher, by the names of its variables, as far as it was asked for.
     pub variables: BTreeMap<String, String>,
+    /// The certificate of `git push --signed`.
+    pub certificate: Option<PushedCertificate>,
     /// The updates.
     pub updates: Vec<PushedRef>,
 }
@@ -61,6 +64,10 @@ pub struct Verdict {
 impl Verdict {
     fn accepted(push: &Push, lines: Vec<String>) -> Self {
         Self { accept: true, lines, refs: push.updates.iter().map(|update| (update.name.clone(), None)).collect() }
+    }
+
+    fn all_refused(push: &Push, refusal: &Refusal) -> Self {
+        Self::refused(push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect())
     }
 
     fn refused(refs: Vec<(RefName, Option<Refusal>)>) -> Self {
@@ -83,8 +90,14 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let proc_receive = repository.proc_receive();
     let by_verdict_ref = |update: &PushedRef| proc_receive && is_verdict_ref(&update.name);
     let only_verdicts = push.updates.iter().all(by_verdict_ref);
+    let signed = match signed::examine(repository, push) {
+        Ok(signed) => signed,
+        Err(refusal) => return Verdict::all_refused(push, &refusal),
+    };
+    let told: Vec<String> = signed::is_unknown(push).map(reply::signed_for_nothing).into_iter().collect();
+    signed::keep(repository, push, signed.as_ref(), false);
     if only_verdicts && quarantine.is_none_or(|_| brings_nothing(repository, push)) {
-        return Verdict::accepted(push, Vec::new());
+        return Verdict::accepted(push, told);
     }
     let writer = repository.guarded.lock();
     let opened = settle_locked(repository, &writer).and_then(|view| {
@@ -98,12 +111,13 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let (view, reader) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            let refusal = failed(&error);
-            return Verdict::refused(
-                push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
-            );
+            return Verdict::all_refused(push, &failed(&error));
         }
     };
+    if let Some(Err(refusal)) = signed.as_ref().map(|signed| signed.unused(&repository.guarded.store().reader(), &view))
+    {
+        return Verdict::all_refused(push, &refusal);
+    }
     let judged = judge(repository, push, &view, &reader, limits);
     if judged.iter().any(Result::is_err) {
         let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
@@ -111,12 +125,14 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     }
     let judged: Vec<Judged> = judged.into_iter().flatten().collect();
     if judged.iter().all(|judged| matches!(judged, Judged::Unmanaged)) {
-        return Verdict::accepted(push, Vec::new());
+        return Verdict::accepted(push, told);
     }
-    let Ok(actor) = &push.actor else { return Verdict::accepted(push, Vec::new()) };
+    let Ok(actor) = &push.actor else { return Verdict::accepted(push, told) };
+    let certificate = signed.as_ref().map(|signed| signed.certificate.clone());
 
     Step::Decided.reached(None);
     let mut intents = Draft::default();
+    intents.keep(signed.iter().flat_map(signed::Signed::files));
     let mut leases = Vec::new();
     let mut announced = Vec::new();
     let mut imports = Vec::new();
@@ -129,7 +145,10 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
             continue;
         }
         let commit = update.new.or(update.old);
-        let deed = commit.map(|commit| Deed { by: actor.name.clone(), at: clock::now(), commit, via: Via::Push });
+        let deed = commit.map(|commit| Deed {
+            certificate: certificate.clone(),
+            ..Deed::new(actor.name.clone(), clock::now(), commit, Via::Push)
+        });
         let purpose = match (judged, deed) {
             (Judged::Change(decision), Some(deed)) => {
                 let deed = Deed { commit: decision.commit, ..deed };
@@ -162,22 +181,19 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     }
     let begun = (!announced.is_empty()).then(|| transition::message(&announced));
     let message = format!("Begin: {}", begun.into_iter().chain(imports).collect::<Vec<_>>().join("\n\n"));
+    let recorded = !intents.is_empty();
     if let Err(error) = record::append(&repository.guarded, &writer, &view, intents, &message, person(&actor.name)) {
-        let refusal = transition::not_moved(error);
-        return Verdict::refused(
-            push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
-        );
+        return Verdict::all_refused(push, &transition::not_moved(error));
     }
+    signed::keep(repository, push, signed.as_ref(), recorded);
     repository.leases().add(leases);
     Step::Leased.reached(None);
-    Verdict::accepted(push, Vec::new())
+    Verdict::accepted(push, told)
 }
 
 /// Decides and carries out what a proc-receive hook tells of: approvals and rejections, all or none.
 pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, limits: &Limits) -> Verdict {
-    let all = |refusal: &Refusal| {
-        Verdict::refused(push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect())
-    };
+    let all = |refusal: &Refusal| Verdict::all_refused(push, refusal);
     if atomic && repository.leases().is_mixed(push.process) {
         return all(&Refusal::new(Code::Mixed, "an atomic push cannot both decide and change other refs")
             .next("push the refs under refs/approve and refs/reject by themselves"));
@@ -189,6 +205,10 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
         Err(error) => return all(&failed(&error)),
     };
     let reader = repository.guarded.store().reader();
+    let signed = signed::kept(repository, push);
+    if let Some(Err(refusal)) = signed.as_ref().map(|signed| signed.unused(&reader, &view)) {
+        return all(&refusal);
+    }
     let judged = judge(repository, push, &view, &reader, limits);
     if judged.iter().any(Result::is_err) {
         let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
@@ -200,21 +220,24 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
         .flatten()
         .filter_map(|judged| match judged {
             Judged::Change(decision) => {
-                let commit = decision.commit;
-                Some((*decision, Deed { by: actor.name.clone(), at: clock::now(), commit, via: Via::Push }))
+                let deed = Deed::new(actor.name.clone(), clock::now(), decision.commit, Via::Push);
+                let certificate = signed.as_ref().map(|signed| signed.certificate.clone());
+                Some((*decision, Deed { certificate, ..deed }))
             }
             _ => None,
         })
         .collect();
-    let also = Also { variables: push.variables.clone(), ..Also::default() };
+    let mut also = Also { variables: push.variables.clone(), ..Also::default() };
+    also.ledger.keep(signed.iter().flat_map(signed::Signed::files));
     let objects = match transition::carry_out(repository, &writer, &view, &decided, also) {
         Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
         Err(refusal) => return all(&refusal),
     };
     let registration = &repository.guarded.key().registration;
-    let told = decided.iter().flat_map(|(decision, _)| {
+    let told = decided.iter().flat_map(|(decision, deed)| {
         let id = (decision.change.package.clone(), decision.change.workspace.clone());
-        reply::done(decision, objects.get(&id).map(AsRef::as_ref), registration)
+        let done = reply::done(decision, objects.get(&id).map(AsRef::as_ref), registration);
+        done.into_iter().chain(reply::signed(deed))
     });
     Verdict::accepted(push, told.collect())
 }

@@ -69,6 +69,7 @@ impl World {
                 roles: [role].into(),
                 password: None,
                 tokens: vec![TokenHash::of(token.reveal())],
+                signing_keys: Vec::new(),
             });
         }
         let config = Arc::new(SharedConfig::fixed(wishes.config));

@@ -15,6 +15,7 @@ fn user(text: &str, role: Role, password: Option<&str>, tokens: &[&Token]) -> Us
         roles: [role].into(),
         password: password.map(|password| PasswordHash::of(password).expect("hashed")),
         tokens: tokens.iter().map(|token| TokenHash::of(token.reveal())).collect(),
+        signing_keys: Vec::new(),
     }
 }
 

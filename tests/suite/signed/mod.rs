@@ -1,0 +1,7 @@
+//! Signed pushes: `git push --signed` with SSH and OpenPGP keys, what is kept of them, and what a forged one comes to.
+//!
+//! Never here: the programs' own verdicts on signatures (see `src/signature`).
+
+mod forged;
+mod pushes;
+pub(crate) mod signers;
