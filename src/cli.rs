@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 
 use crate::config::{Config, RepositoryPath};
 use crate::domain::names::UserName;
+pub use crate::git::ObjectFormat;
 use crate::identity::authority::Authority;
 use crate::identity::kubeconfig::{self as kube, ADMIN};
 use crate::identity::passwords::PasswordHash;
@@ -74,9 +75,9 @@ pub fn kubeconfig(state: &Path, config: Option<&Config>, server: Option<&str>, u
 ///
 /// # Errors
 /// The name is no usable path, or something is there already.
-pub fn repo_create(root: &Path, name: &str, branch: &str) -> anyhow::Result<String> {
+pub fn repo_create(root: &Path, name: &str, branch: &str, format: ObjectFormat) -> anyhow::Result<String> {
     let path = repository_path(root, name)?;
-    crate::git::create_bare(&path, branch)?;
+    crate::git::create_bare(&path, branch, format)?;
     Ok(format!("{} created, with branch {branch}\n", path.display()))
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use stoop::cli;
+use stoop::cli::{self, ObjectFormat};
 use stoop::config::Config;
 use stoop::daemon::{self, DEPTH, Options, default_state};
 use stoop::demo;
@@ -104,6 +104,9 @@ enum RepoCommand {
         /// The branch to begin
         #[arg(long, default_value = "main")]
         branch: String,
+        /// The hash that names its objects, sha1 or sha256; not every Git server and client knows sha256
+        #[arg(long, value_name = "HASH", default_value = "sha1")]
+        object_format: ObjectFormat,
     },
     /// Take over a repository that has packages, with all its branches and tags
     Import {
@@ -187,7 +190,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(daemon::serve(Options { root, state, config, api, git, names }))
         }
-        Command::Repo(RepoCommand::Create { name, root, branch }) => print(cli::repo_create(&root, &name, &branch)?),
+        Command::Repo(RepoCommand::Create { name, root, branch, object_format }) => {
+            print(cli::repo_create(&root, &name, &branch, object_format)?)
+        }
         Command::Repo(RepoCommand::Import { source, name, root }) => print(cli::repo_import(&root, &source, &name)?),
         Command::Hooks(HooksCommand::Uninstall { repositories }) => {
             repositories.iter().try_for_each(|repository| print(cli::hooks_uninstall(repository)?))

@@ -184,7 +184,10 @@ fn content(
             Code::RefConflict,
             format!("the registered branch {} does not exist yet", registration.branch_name()),
         )
-        .next(format!("push it first: git push origin HEAD:{}", registration.branch)));
+        .next(format!(
+            "begin it with an empty commit: git push origin $(git commit-tree -m begin $(git mktree </dev/null)):{}",
+            registration.branch
+        )));
     }
     let names = (&change.package, &change.workspace);
     let evidence = collect(scene.reader, scene.view, registration, names, commit, scene.limits);
@@ -233,10 +236,7 @@ fn descends_from_draft(
         Code::Stale,
         format!("the draft {title} is at {}, which {} does not hold", draft.commit.short(), commit.short()),
     )
-    .next(format!(
-        "propose the draft's commit or one made on top of it: git fetch origin {}",
-        draft.ref_name.shortened()
-    )))
+    .next(format!("propose the draft's commit or one made on top of it: git fetch origin {}", draft.ref_name)))
 }
 
 /// N = 1 + the highest number ever published, by the refs and by the ledger.

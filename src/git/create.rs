@@ -14,9 +14,39 @@ use super::write::NewCommit;
 use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::RefName;
 
+/// The hash that names a repository's objects; it never changes afterwards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ObjectFormat {
+    /// What every Git server and client takes.
+    #[default]
+    Sha1,
+    /// For servers and clients that all know it.
+    Sha256,
+}
+
+impl ObjectFormat {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
+impl std::str::FromStr for ObjectFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Sha1, Self::Sha256]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or("an object format is sha1 or sha256")
+    }
+}
+
 /// Makes a bare repository at `path`, whose parent directories are made too, with one commit on `branch` (its name
 /// without `refs/heads/`). It appears whole or not at all. Fails when something is at `path` already.
-pub fn create_bare(path: &Path, branch: &str) -> Result<(), GitError> {
+pub fn create_bare(path: &Path, branch: &str, format: ObjectFormat) -> Result<(), GitError> {
     let name = RefName::branch(branch).map_err(|_| GitError::Unwritable {
         what: "branch name",
         text: branch.to_owned(),
@@ -35,16 +65,17 @@ pub fn create_bare(path: &Path, branch: &str) -> Result<(), GitError> {
         .tempdir_in(parent)
         .map_err(|error| GitError::io("make a directory in", parent, error))?;
     let repository = unfinished.path().join("repository");
-    init(&repository, branch)?;
+    init(&repository, branch, format)?;
     first_commit(&repository, name, branch)?;
     // `rename` would replace an empty directory that appeared meanwhile; that is as good as none.
     std::fs::rename(&repository, path).map_err(|error| GitError::io("create", path, error))
 }
 
-fn init(repository: &Path, branch: &str) -> Result<(), GitError> {
+fn init(repository: &Path, branch: &str, format: ObjectFormat) -> Result<(), GitError> {
     let failed = |text: String| GitError::Command { command: "init", path: repository.to_owned(), text };
     let output = git(repository)
         .args(["init", "--quiet", "--bare", &format!("--initial-branch={branch}")])
+        .arg(format!("--object-format={}", format.as_str()))
         .output()
         .map_err(|error| failed(format!("cannot be started: {error}")))?;
     if output.status.success() {
@@ -83,7 +114,7 @@ mod tests {
     fn a_new_repository_holds_porchs_first_commit_and_is_sound() {
         let root = tempfile::tempdir().expect("a directory");
         let path = root.path().join("owner/new.git");
-        create_bare(&path, "trunk").expect("created");
+        create_bare(&path, "trunk", ObjectFormat::default()).expect("created");
         assert_eq!(git_in(&path, &["symbolic-ref", "HEAD"]), "refs/heads/trunk");
         assert_eq!(
             git_in(&path, &["log", "--format=%an <%ae>|%cn <%ce>|%s|%P", "trunk"]),
@@ -96,13 +127,23 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_of_sha_256_is_made_the_same_way() {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = root.path().join("new.git");
+        create_bare(&path, "main", ObjectFormat::Sha256).expect("created");
+        assert_eq!(git_in(&path, &["rev-parse", "--show-object-format"]), "sha256");
+        assert_eq!(git_in(&path, &["rev-parse", "main"]).len(), 64);
+        git_in(&path, &["fsck", "--strict"]);
+    }
+
+    #[test]
     fn an_existing_path_and_a_bad_branch_are_refused() {
         let root = tempfile::tempdir().expect("a directory");
         let path = root.path().join("a.git");
         std::fs::write(&path, "here").expect("written");
-        let error = create_bare(&path, "main").expect_err("refused").to_string();
+        let error = create_bare(&path, "main", ObjectFormat::Sha1).expect_err("refused").to_string();
         assert!(error.contains("a.git") && error.contains("exists"), "{error}");
-        assert!(create_bare(&root.path().join("b.git"), "a..b").is_err());
+        assert!(create_bare(&root.path().join("b.git"), "a..b", ObjectFormat::Sha1).is_err());
         assert!(!root.path().join("b.git").exists());
     }
 }

@@ -48,13 +48,13 @@ pub fn import_bare(source: &str, path: &Path) -> Result<(), GitError> {
 mod tests {
     use super::*;
     use crate::domain::refs::RefName;
-    use crate::git::{Store, create_bare};
+    use crate::git::{ObjectFormat, Store, create_bare};
 
     #[test]
     fn all_refs_come_along_and_no_remote_stays() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (source, copy) = (dir.path().join("source.git"), dir.path().join("below/copy.git"));
-        create_bare(&source, "trunk").expect("created");
+        create_bare(&source, "trunk", ObjectFormat::Sha1).expect("created");
         import_bare(source.to_str().expect("text"), &copy).expect("imported");
         let refs = |path: &Path| Store::open(path).expect("opens").reader().refs().expect("refs");
         assert_eq!(refs(&source), refs(&copy));

@@ -33,7 +33,7 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use commit::{Commit, Person};
-pub use create::create_bare;
+pub use create::{ObjectFormat, create_bare};
 pub use discover::repositories;
 pub use error::GitError;
 pub use import::import_bare;

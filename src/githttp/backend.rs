@@ -35,6 +35,21 @@ const MAX_LOG: usize = 4096;
 /// How long the end of stderr is waited for.
 const LOG_WAIT: Duration = Duration::from_secs(2);
 
+/// What git and its hooks are told beside the repository's own settings.
+const SETTINGS: [(&str, &str); 6] = [
+    // The daemon chose the repository itself, and its owner may be another user than the daemon's.
+    ("safe.directory", "*"),
+    // What a push is told to be there is on the disk; by default git leaves refs and loose objects to chance.
+    ("core.fsync", "committed"),
+    // Partial clones: a client may leave out files that it does not look at, and fetches them when it does.
+    ("uploadpack.allowFilter", "true"),
+    // Git would verify push certificates too, with the daemon's own key rings, and say "good" of an unknown SSH key.
+    // The daemon does it by itself.
+    ("gpg.program", "false"),
+    ("gpg.ssh.program", "false"),
+    ("gpg.ssh.allowedSignersFile", "/dev/null"),
+];
+
 /// What git is run for.
 pub(super) struct Run<'a> {
     pub(super) program: &'a Path,
@@ -91,21 +106,10 @@ fn command(run: &Run<'_>) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
         .env("GIT_PROJECT_ROOT", run.repository)
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        // The daemon chose the repository itself, and its owner may be another user than the daemon's.
-        .env("GIT_CONFIG_COUNT", "5")
-        // What a push is told to be there is on the disk; by default git leaves refs and loose objects to chance.
-        .env("GIT_CONFIG_KEY_1", "core.fsync")
-        .env("GIT_CONFIG_VALUE_1", "committed")
-        .env("GIT_CONFIG_KEY_0", "safe.directory")
-        .env("GIT_CONFIG_VALUE_0", "*")
-        // Git would verify push certificates too, with the daemon's own key rings, and say "good" of an unknown SSH key.
-        // The daemon does it by itself.
-        .env("GIT_CONFIG_KEY_2", "gpg.program")
-        .env("GIT_CONFIG_VALUE_2", "false")
-        .env("GIT_CONFIG_KEY_3", "gpg.ssh.program")
-        .env("GIT_CONFIG_VALUE_3", "false")
-        .env("GIT_CONFIG_KEY_4", "gpg.ssh.allowedSignersFile")
-        .env("GIT_CONFIG_VALUE_4", "/dev/null")
+        .env("GIT_CONFIG_COUNT", SETTINGS.len().to_string())
+        .envs((0..).zip(SETTINGS).flat_map(|(at, (key, value))| {
+            [(format!("GIT_CONFIG_KEY_{at}"), key), (format!("GIT_CONFIG_VALUE_{at}"), value)]
+        }))
         // Anyone who may push may push `refs/replace/…`: git and its hooks must see what is there, as the daemon does.
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GATEWAY_INTERFACE", "CGI/1.1")

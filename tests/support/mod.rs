@@ -321,10 +321,15 @@ impl World {
 
     /// A fresh clone for a user.
     pub fn clone(&self, user: &str, repository: &str) -> Workdir {
+        self.clone_with(user, repository, &[])
+    }
+
+    /// The same with more arguments for `git clone`.
+    pub fn clone_with(&self, user: &str, repository: &str, more: &[&str]) -> Workdir {
         let parent = self.dir.path().join("clones");
         std::fs::create_dir_all(&parent).expect("a directory for clones");
         let dir = tempfile::Builder::new().prefix(user).tempdir_in(&parent).expect("a directory").keep();
-        run(git_command(&parent).args(["clone", "-q", &self.url(user, repository)]).arg(&dir)).ok();
+        run(git_command(&parent).args(["clone", "-q"]).args(more).arg(self.url(user, repository)).arg(&dir)).ok();
         let workdir = Workdir { dir };
         workdir.git(&["config", "user.name", user]).ok();
         workdir.git(&["config", "user.email", &format!("{user}@example.com")]).ok();

@@ -9,17 +9,20 @@ use crate::packages::Shelf;
 use crate::steps::{P, lifecycle, settled_ledger};
 use crate::support::{Answer, eventually, git_command, run};
 
-/// Pushes again while git's own `gc` takes directories away under git's own push.
+/// What git says of its own push when its own `gc` takes directories away, or a worktree has no HEAD yet.
+const GITS_OWN: [&str; 2] = ["unable to migrate objects", "bad object worktrees/"];
+
+/// Pushes again while git is in its own way.
 #[track_caller]
 fn at_last(push: impl Fn() -> Answer) {
     for _ in 0..10 {
         let answer = push();
-        if answer.code == 0 || !answer.stderr.contains("unable to migrate objects") {
+        if answer.code == 0 || !GITS_OWN.iter().any(|said| answer.stderr.contains(said)) {
             answer.ok();
             return;
         }
     }
-    panic!("ten pushes in a row met `git gc`");
+    panic!("ten pushes in a row met git's housekeeping");
 }
 
 /// Says at its end that it is over.
@@ -180,4 +183,78 @@ fn leftovers_under_the_deciding_refs_of_any_kind_are_removed_and_never_obeyed() 
     steady.nothing_left();
     shelf.bob.git(&["fetch", "-q", "origin", &commit]).ok();
     shelf.bob.approve(&commit, P, "w1").ok();
+}
+
+#[test]
+fn pushes_go_on_beside_worktrees_and_pruning() {
+    let shelf = Shelf::new();
+    shelf.publish("net/switch", "w1");
+    let world = &shelf.world;
+    let (bare, over) = (world.bare("packages"), AtomicBool::new(false));
+    let steady = Steady::now(world);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let tree = world.path().join("worktree");
+            let tree = tree.to_str().expect("text");
+            while !over.load(Ordering::Relaxed) {
+                run(git_command(&bare).args(["worktree", "add", "-q", "--detach", tree, "main"])).ok();
+                run(git_command(&bare).args(["worktree", "remove", "--force", tree])).ok();
+                run(git_command(&bare).args(["worktree", "prune"])).ok();
+                // What is younger than an hour may belong to a push; git says so itself of `--expire=now`.
+                run(git_command(&bare).args(["prune", "--expire=1.hour.ago"])).ok();
+            }
+        });
+        let _end = Over(&over);
+        for round in 0..6 {
+            let (ann, bob, workspace) = (&shelf.ann, &shelf.bob, format!("w{round}"));
+            ann.reset();
+            let commit = ann.package(P, &workspace);
+            at_last(|| ann.propose(P, &workspace));
+            bob.git(&["fetch", "-q", "origin", &commit]).ok();
+            at_last(|| bob.approve(&commit, P, &workspace));
+            ann.reset();
+            ann.package("net/dns", &workspace);
+            at_last(|| ann.draft("net/dns", &workspace));
+        }
+    });
+    // At rest nothing that a ref, or a transition, still needs is lost to pruning without mercy.
+    settled_ledger(world);
+    world.on_disk("packages", &["prune", "--expire=now"]).ok();
+    for round in 0..6 {
+        assert_eq!(world.field(&format!("packages.net.router.w{round}"), "{.spec.revision}"), (round + 1).to_string());
+        assert_eq!(world.field(&format!("packages.net.dns.w{round}"), "{.spec.lifecycle}"), "Draft");
+    }
+    world.on_disk("packages", &["fsck", "--strict"]).ok();
+    steady.nothing_left();
+    serves(world);
+}
+
+#[test]
+fn a_worktree_of_the_repository_commits_where_it_may_and_nowhere_else() {
+    let shelf = Shelf::new();
+    shelf.publish(P, "w1");
+    shelf.draft(P, "w2");
+    let world = &shelf.world;
+    let (bare, tree) = (world.bare("packages"), world.path().join("worktree"));
+    let git =
+        |args: &[&str]| run(git_command(&tree).args(["-c", "user.name=root", "-c", "user.email=root@x"]).args(args));
+    let before = world.refs("packages");
+    run(git_command(&bare).args(["worktree", "add", "-q", "-b", "feature"]).arg(&tree).arg("main")).ok();
+    std::fs::write(tree.join("notes.md"), "notes\n").expect("written");
+    git(&["add", "-A"]).ok();
+    git(&["commit", "-qm", "on a branch of its own"]).ok();
+    for (branch, why) in [("main", "without an approval"), ("drafts/net/router/w2", "nobody is known")] {
+        git(&["checkout", "-q", "--ignore-other-worktrees", branch]).ok();
+        std::fs::write(tree.join(P).join("config.yaml"), "a: b\n").expect("written");
+        git(&["commit", "-qam", "behind the door"]).refused(why);
+        git(&["reset", "-q", "--hard"]).ok();
+    }
+    git(&["tag", "-f", "net/router/v1", "feature"]).refused("published revision");
+    git(&["branch", "-q", "-m", &format!("drafts/{P}/w2"), "elsewhere"]).refused("nobody is known");
+    git(&["checkout", "-q", "--detach"]).ok();
+    git(&["branch", "-q", "-D", "feature"]).ok();
+    assert_eq!(world.refs("packages"), before);
+    assert_eq!(lifecycle(world, "w2"), "Draft");
+    run(git_command(&bare).args(["worktree", "remove", "--force"]).arg(&tree)).ok();
+    serves(world);
 }

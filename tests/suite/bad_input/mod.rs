@@ -25,7 +25,7 @@
 //! | a wrong token or password, headers that claim a user | `access` |
 //! | a client that goes away during `pre-receive`; a `post-receive` that never runs | `crash` |
 //! | a leftover `refs/approve/…` | `housekeeping` (symbolic, broken), `recovery` (also at a start) |
-//! | `git gc`, `pack-refs`, mirror fetches while pushes run; a fetch into the repository | `housekeeping`, `disk` at rest |
+//! | `git gc`, `repack`, `pack-refs`, `prune`, `worktree`, mirror fetches while pushes run; a fetch into the repository | `housekeeping`, `disk` at rest |
 //! | a full disk, a repository that cannot be written, a clock that jumps back | `machine` |
 //! | a cache of random bytes | `operation` |
 //!
