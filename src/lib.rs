@@ -19,3 +19,4 @@ pub mod process;
 pub mod signature;
 pub mod step;
 pub mod telemetry;
+pub mod verify;

@@ -13,7 +13,9 @@ use stoop::config::Config;
 use stoop::daemon::{self, DEPTH, Options, default_state};
 use stoop::demo;
 use stoop::doctor::{self, Level};
+use stoop::domain::oid::ObjectId;
 use stoop::telemetry::{LogFormat, init_logging};
+use stoop::verify::{self, AllowedSigners};
 
 /// The package lifecycle of Kubernetes configuration, enforced at the door of the Git server.
 #[derive(Debug, Parser)]
@@ -44,6 +46,9 @@ enum Command {
     Config(ConfigCommand),
     /// Print a kubeconfig for a user
     Kubeconfig(Kubeconfig),
+    /// Look at what the ledger says
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check everything Stoop stands on, and say what to do; changes nothing, fails if a check does
     Doctor(Doctor),
 }
@@ -59,6 +64,27 @@ struct Doctor {
     /// The daemon's configuration file
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Verify a whole ledger offline: its chain, its push certificates, and that published tags are what was approved
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// The bare repository, or a mirror clone of it
+    repository: PathBuf,
+    /// Who may sign with which key, as OpenSSH's allowed signers; without it the ledger's own keys are taken for right
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// A commit at which the ledger was seen before, and which must be part of it still
+    #[arg(long, value_name = "COMMIT")]
+    known: Option<ObjectId>,
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
@@ -179,6 +205,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let report = doctor::examine(&doctor::Options { root, state, config, depth: DEPTH });
             print(if json { report.json() } else { report.text() })?;
             return Ok(if report.count(Level::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Audit(AuditCommand::Verify(Verify { repository, allowed_signers, known, json })) => {
+            let allowed_signers = allowed_signers.map(|file| AllowedSigners::load(&file)).transpose()?;
+            let report = verify::verify(&verify::Options { repository, allowed_signers, known })?;
+            print(if json { report.json() } else { report.text() })?;
+            return Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Demo { exit } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -12,7 +12,7 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
     ("commands", &["domain", "git", "index", "krm", "process", "signature", "step", "telemetry"]),
@@ -46,11 +46,12 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("krm", &[]),
     ("lib", &[]),
     ("listen", &["identity"]),
-    ("main", &["cli", "config", "daemon", "demo", "doctor", "telemetry"]),
+    ("main", &["cli", "config", "daemon", "demo", "doctor", "domain", "telemetry", "verify"]),
     ("process", &[]),
     ("signature", &["domain"]),
     ("step", &[]),
     ("telemetry", &["domain"]),
+    ("verify", &["domain", "git", "signature"]),
 ];
 
 /// Modules that know nothing of the world outside: no runtime, no disk, no network, no clock, no environment.

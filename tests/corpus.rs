@@ -62,6 +62,7 @@ corpus! {
     list_options
     object_names
     patches
+    push_certificates
     push_options
     ref_names
     selectors

@@ -8,6 +8,7 @@ pub mod change;
 pub mod completion;
 pub mod evidence;
 pub mod ledger;
+pub mod ledger_history;
 pub mod lifecycle;
 pub mod names;
 pub mod oid;

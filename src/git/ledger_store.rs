@@ -80,12 +80,32 @@ impl LedgerStore {
     }
 
     fn keeps(reader: &Reader, commit: ObjectId, path: &str, blob: ObjectId) -> Result<bool, GitError> {
+        Ok(Self::file(reader, commit, path)? == Some(blob))
+    }
+
+    /// The file at a path of the ledger's tree at one commit.
+    pub fn file(reader: &Reader, commit: ObjectId, path: &str) -> Result<Option<ObjectId>, GitError> {
         let mut at = reader.commit(commit)?.tree;
         for segment in path.split('/') {
-            let Some(entry) = reader.entry(at, segment)? else { return Ok(false) };
+            let Some(entry) = reader.entry(at, segment)? else { return Ok(None) };
             at = entry.id;
         }
-        Ok(at == blob)
+        Ok(Some(at))
+    }
+
+    /// What an entry's file says.
+    pub fn entry(reader: &Reader, file: ObjectId) -> Result<Vec<u8>, GitError> {
+        reader.blob(file, LARGEST_ENTRY)
+    }
+
+    /// Whether a path is that of an entry.
+    pub fn is_entry(path: &str) -> bool {
+        path.split_once('/').is_some_and(|(first, rest)| is_hex(first.as_bytes(), 2) && is_hex(rest.as_bytes(), 62))
+    }
+
+    /// Whether a path is that of a certificate or a key beside the entries.
+    pub fn is_beside(path: &str) -> bool {
+        is_beside(path)
     }
 
     /// Writes the commit that makes `edits` (`None` removes an entry) after `parent`, and returns it with the edit that

@@ -36,17 +36,16 @@ const MAX_LOG: usize = 4096;
 const LOG_WAIT: Duration = Duration::from_secs(2);
 
 /// What git and its hooks are told beside the repository's own settings.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 5] = [
     // The daemon chose the repository itself, and its owner may be another user than the daemon's.
     ("safe.directory", "*"),
     // What a push is told to be there is on the disk; by default git leaves refs and loose objects to chance.
     ("core.fsync", "committed"),
     // Partial clones: a client may leave out files that it does not look at, and fetches them when it does.
     ("uploadpack.allowFilter", "true"),
-    // Git would verify push certificates too, with the daemon's own key rings, and say "good" of an unknown SSH key.
-    // The daemon does it by itself.
+    // Git would verify push certificates too, with the daemon's own key rings; the daemon does it by itself. For SSH no
+    // other program is named: git writes to it, and dies of the signal if that has ended.
     ("gpg.program", "false"),
-    ("gpg.ssh.program", "false"),
     ("gpg.ssh.allowedSignersFile", "/dev/null"),
 ];
 

@@ -14,6 +14,7 @@ pub mod ledger_entry;
 pub mod list_options;
 pub mod object_names;
 pub mod patches;
+pub mod push_certificates;
 pub mod push_options;
 pub mod ref_names;
 pub mod selectors;
@@ -23,7 +24,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its program in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("api_paths", api_paths::run),
     ("commits", commits::run),
     ("git_paths", git_paths::run),
@@ -33,6 +34,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("list_options", list_options::run),
     ("object_names", object_names::run),
     ("patches", patches::run),
+    ("push_certificates", push_certificates::run),
     ("push_options", push_options::run),
     ("ref_names", ref_names::run),
     ("selectors", selectors::run),

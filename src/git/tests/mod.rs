@@ -2,6 +2,7 @@
 
 mod history;
 mod ledger;
+mod nonces;
 mod quarantine;
 mod refs;
 mod transactions;

@@ -2,6 +2,7 @@
 //!
 //! Never here: the programs' own verdicts on signatures (see `src/signature`).
 
+mod audit;
 mod forged;
 mod pushes;
 pub(crate) mod signers;
