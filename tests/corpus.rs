@@ -64,6 +64,7 @@ corpus! {
     patches
     push_certificates
     push_options
+    pushers
     ref_names
     selectors
 }

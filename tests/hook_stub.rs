@@ -2,6 +2,8 @@
 //!
 //! Never here: the decisions of the daemon; every answer is made up.
 
+#[path = "hook_stub/elsewhere.rs"]
+mod elsewhere;
 #[path = "hook_stub/forges.rs"]
 mod forges;
 #[path = "hook_stub/installing.rs"]
@@ -12,7 +14,7 @@ mod world;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use stoop::hooks::{Hook, Reply, State, Verdict, install, write_guard};
+use stoop::hooks::{Hook, Layout, Pusher, Reply, State, Verdict, install, write_guard};
 use world::{World, accept, refuse};
 
 const SENTENCE: &str =
@@ -42,7 +44,7 @@ fn an_accepted_push_moves_its_refs_and_says_what_the_daemon_said() {
     assert_eq!(hooks, expected);
     let first = &asked[0];
     assert_eq!(first.git_dir, world.repository());
-    assert_eq!(first.identity.as_deref(), Some(&b"alice"[..]));
+    assert_eq!(first.pusher, Some(Pusher::Name(b"alice".to_vec())));
     assert_eq!(first.options, [b"import".to_vec(), b"two words".to_vec()]);
     assert_eq!(first.updates.len(), 2, "the verdict is for the whole push");
     let quarantine = first.quarantine.as_ref().expect("a push of objects has one");
@@ -144,7 +146,7 @@ fn proc_receive_answers_for_each_ref() {
     let commands = asked.iter().find(|request| request.hook == Hook::ProcReceive { atomic: false }).expect("asked");
     assert_eq!(commands.updates.len(), 3);
     assert_eq!(commands.options, [b"why=tested".to_vec()]);
-    assert_eq!(commands.identity.as_deref(), Some(&b"alice"[..]));
+    assert_eq!(commands.pusher, Some(Pusher::Name(b"alice".to_vec())));
     assert_eq!(commands.process, asked[0].process);
 
     assert!(world.push(&["HEAD:refs/approve/p/w"]).ok);
@@ -344,7 +346,9 @@ fn a_stub_is_replaced_when_its_bytes_differ() {
     assert!(!world.install(true).changed);
     let stub = world.repository().join("hooks/stoop/stub");
     fs::write(&stub, "#!/bin/sh\nexit 1\n").expect("written");
-    assert!(install(world.repository(), stoop::hooks::STUB, &world.guard(true)).expect("installed").changed);
+    assert!(
+        install(world.repository(), stoop::hooks::STUB, &world.guard(true), Layout::Git).expect("installed").changed
+    );
     assert_eq!(fs::read(&stub).expect("there"), stoop::hooks::STUB);
     assert_eq!(fs::metadata(&stub).expect("there").permissions().mode() & 0o777, 0o755);
 }

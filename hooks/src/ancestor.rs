@@ -11,15 +11,22 @@ use crate::wire::Process;
 const LEVELS: usize = 10;
 
 /// A `git receive-pack`.
-pub(crate) struct ReceivePack {
-    pub(crate) process: Process,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivePack {
+    /// The process.
+    pub process: Process,
     /// The repository as its caller named it: `.`, or a path that may be relative.
-    pub(crate) directory: Vec<u8>,
+    pub directory: Vec<u8>,
 }
 
-/// The nearest ancestor that is `git receive-pack`, within ten levels.
-pub(crate) fn receive_pack() -> Option<ReceivePack> {
-    let mut pid = stat("self")?.parent;
+/// The nearest ancestor of this process that is `git receive-pack`, within ten levels.
+pub fn receive_pack() -> Option<ReceivePack> {
+    receive_pack_above("self")
+}
+
+/// The same of any process, by its number.
+pub fn receive_pack_above(process: &str) -> Option<ReceivePack> {
+    let mut pid = stat(process)?.parent;
     for _ in 0..LEVELS {
         if pid <= 1 {
             break;

@@ -33,7 +33,7 @@ pub struct Guard {
     pub directory: String,
     /// Whether the repository holds a package, a draft or a proposal: only then is the branch guarded.
     pub guarded: bool,
-    /// The environment variable that names the pusher.
+    /// The environment variable that names the pusher, or, if it is sshd's, the file on the login.
     pub identity: Option<String>,
 }
 

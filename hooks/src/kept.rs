@@ -4,9 +4,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -26,13 +26,11 @@ impl Kept {
     pub(crate) fn start(place: &Place, name: &str, args: &[OsString]) -> Result<Self, u8> {
         let none = Self { child: None, stdin: None };
         let Some(path) = place.kept(name) else { return Ok(none) };
-        let Ok(metadata) = fs::metadata(&path) else {
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
             // A link that leads nowhere is no hook for git either, but one that is there and cannot be seen is.
-            return if matches!(path.try_exists(), Ok(false)) {
-                Ok(none)
-            } else {
-                Err(broken(&path, "cannot be read"))
-            };
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(none),
+            Err(_) => return Err(broken(&path, "cannot be read")),
         };
         if metadata.permissions().mode() & 0o111 == 0 {
             return Ok(none);
@@ -74,6 +72,20 @@ impl Kept {
         };
         self.child.as_mut().map_or(0, |child| status(child).unwrap_or(1))
     }
+}
+
+/// Becomes a hook that Stoop has no part in, and which git would have run if it looked where it was told to.
+pub(crate) fn become_hook(place: &Place, name: &str, args: &[OsString]) -> u8 {
+    let Some(path) = place.kept(name) else { return 0 };
+    if !fs::metadata(&path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0) {
+        return 0;
+    }
+    let error = Command::new(&path).args(args).exec();
+    let error = match error.raw_os_error() {
+        Some(EXEC_FORMAT) => Command::new("sh").arg(&path).args(args).exec(),
+        _ => error,
+    };
+    broken(&path, &error.to_string())
 }
 
 fn broken(path: &Path, why: &str) -> u8 {

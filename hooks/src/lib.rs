@@ -3,6 +3,7 @@
 //!
 //! Never here: anything but std, and asking, answering and deciding.
 
+pub mod ancestor;
 pub mod commands;
 pub mod frame;
 pub mod guard;

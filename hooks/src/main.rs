@@ -11,7 +11,7 @@ pub mod guard;
 #[allow(dead_code, reason = "the daemon's half of what both sides share")]
 pub mod wire;
 
-mod ancestor;
+pub mod ancestor;
 mod ask;
 pub mod commands;
 mod input;
@@ -22,12 +22,16 @@ mod place;
 mod post_receive;
 mod pre_receive;
 mod proc_receive;
+mod pusher;
 mod reference_transaction;
 mod refs;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// The other hooks that git runs in a bare repository. They are only ever somebody else's.
+const OTHERS: [&str; 4] = ["update", "post-update", "pre-auto-gc", "push-to-checkout"];
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Some("post-receive") => post_receive::run(&place, &args),
         Some("proc-receive") => proc_receive::run(&place),
         Some("reference-transaction") => reference_transaction::run(&place, &args),
+        Some(name) if OTHERS.contains(&name) => kept::become_hook(&place, name, &args),
         _ => {
             ask::say(
                 "This is Stoop's hook stub. Git runs it as pre-receive, post-receive, proc-receive or reference-transaction.",

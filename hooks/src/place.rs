@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::ancestor;
 use crate::guard::Guard;
-use crate::wire::{Certificate, Hook, MAX_IDENTITY, MAX_OPTIONS, Request, Update};
+use crate::pusher::pusher;
+use crate::wire::{Certificate, Hook, MAX_OPTIONS, Request, Update};
 
 const MAX_GUARD: u64 = (64 << 10) + 1;
 
@@ -20,13 +21,13 @@ pub(crate) struct Place {
     pub(crate) repository: PathBuf,
     /// `<repository>/hooks`
     pub(crate) hooks: PathBuf,
-    /// Whether another program's hook runs this one.
-    among_others: bool,
+    /// Where the hooks are that run before this one; none where another program's hook runs this one.
+    kept: Option<PathBuf>,
 }
 
 impl Place {
     /// Finds the repository from the program's own file, `<repository>/hooks/stoop/stub`, or else from the name it was
-    /// called by, `<repository>/hooks/<hook>` or `<repository>/hooks/<hook>.d/stoop`.
+    /// called by: `<repository>/hooks/<hook>`, beside it in `<hook>.d/stoop`, or below it in `stoop/path/<hook>`.
     pub(crate) fn find(called: &Path) -> Self {
         let among_others = is_among_others(called);
         let own = env::current_exe().ok();
@@ -35,19 +36,21 @@ impl Place {
             Some(hooks) => hooks.to_owned(),
             None => {
                 let mut hooks = called.parent().filter(|parent| !parent.as_os_str().is_empty());
-                if among_others {
+                let below = if among_others { 1 } else { 2 * usize::from(instead(called)) };
+                for _ in 0..below {
                     hooks = hooks.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty());
                 }
                 absolute(hooks.unwrap_or(Path::new("hooks")))
             }
         };
         let repository = hooks.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { repository, hooks, among_others }
+        let kept = hooks.join(if instead(called) { "stoop/through" } else { "stoop/kept" });
+        Self { repository, hooks, kept: (!among_others).then_some(kept) }
     }
 
     /// A hook that was there before Stoop's; none where another program's hook runs this one.
     pub(crate) fn kept(&self, name: &str) -> Option<PathBuf> {
-        (!self.among_others).then(|| self.hooks.join("stoop/kept").join(name))
+        self.kept.as_ref().map(|kept| kept.join(name))
     }
 
     /// The guard file's content, or what holds without one.
@@ -68,7 +71,6 @@ impl Place {
 
     /// The request of a hook; the error is a sentence for the pusher.
     pub(crate) fn request(&self, hook: Hook, guard: &Guard, updates: Vec<Update>) -> Result<Request, String> {
-        let identity = guard.identity.as_ref().and_then(env::var_os).map(OsStringExt::into_vec);
         let options = if matches!(hook, Hook::PreReceive | Hook::PostReceive) { push_options()? } else { Vec::new() };
         let receive_pack = ancestor::receive_pack();
         Ok(Request {
@@ -77,7 +79,7 @@ impl Place {
             process: receive_pack.as_ref().map(|found| found.process),
             quarantine: directory("GIT_QUARANTINE_PATH"),
             object_directory: directory("GIT_OBJECT_DIRECTORY"),
-            identity: identity.filter(|value| (1..=MAX_IDENTITY).contains(&value.len())),
+            pusher: pusher(guard),
             certificate: certificate(hook, receive_pack.map(|found| found.directory)),
             options,
             updates,
@@ -88,6 +90,11 @@ impl Place {
 /// Whether the stub was called as `<hook>.d/stoop`, one of the scripts that a hook of another program runs.
 fn is_among_others(called: &Path) -> bool {
     called.ends_with("stoop") && called.parent().and_then(Path::extension).is_some_and(|extension| extension == "d")
+}
+
+/// Whether the stub was called from where Stoop has git look instead of another directory, whose hooks come first.
+fn instead(called: &Path) -> bool {
+    called.parent().is_some_and(|parent| parent.ends_with("stoop/path"))
 }
 
 /// The name of the hook that the stub was called as.

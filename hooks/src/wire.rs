@@ -18,8 +18,10 @@ const MAX_OPTION_COUNT: usize = 4096;
 pub const ANNOUNCING: &str = "STOOP_ANNOUNCING";
 /// The most bytes that the directory may have as `git receive-pack` was told it.
 const MAX_DIRECTORY: usize = 4096;
-/// The most bytes an identity may have.
+/// The most bytes a user's name may have here; what a name may be is judged later.
 pub const MAX_IDENTITY: usize = 4096;
+/// The most bytes the file of a login may have.
+pub const MAX_LOGIN: usize = 16 << 10;
 
 /// Where a ref transaction stands when the hook `reference-transaction` runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,15 @@ pub struct Update {
     pub name: Vec<u8>,
 }
 
+/// Who pushes, in the Git server's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pusher {
+    /// The value of the variable that names the user; not empty.
+    Name(Vec<u8>),
+    /// The file that sshd wrote about the login; not empty.
+    Login(Vec<u8>),
+}
+
 /// What a hook asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -90,8 +101,8 @@ pub struct Request {
     pub quarantine: Option<PathBuf>,
     /// `GIT_OBJECT_DIRECTORY`, absolute, when set.
     pub object_directory: Option<PathBuf>,
-    /// The value of the variable that names the pusher, when it is set and not empty.
-    pub identity: Option<Vec<u8>>,
+    /// Who pushes, when the Git server says it as the guard file expects.
+    pub pusher: Option<Pusher>,
     /// The push certificate. Only `pre-receive` is told of one.
     pub certificate: Option<Certificate>,
     /// The push options, in order.
@@ -211,8 +222,10 @@ impl Request {
                 frame.field(key, bytes_of(path));
             }
         }
-        if let Some(identity) = &self.identity {
-            frame.field("identity", identity);
+        match &self.pusher {
+            None => {}
+            Some(Pusher::Name(name)) => frame.field("identity", name),
+            Some(Pusher::Login(file)) => frame.field("login", file),
         }
         if let Some(Certificate { blob, directory }) = &self.certificate {
             frame.field("certificate", &[blob.as_bytes(), directory].join(&b' '));
@@ -229,7 +242,7 @@ impl Request {
     /// Reads a request's frame.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let (mut hook, mut state, mut atomic, mut git_dir) = (None, None, None, None);
-        let (mut process, mut quarantine, mut object_directory, mut identity) = (None, None, None, None);
+        let (mut process, mut quarantine, mut object_directory, mut pusher) = (None, None, None, None);
         let mut certificate = None;
         let (mut options, mut updates, mut option_bytes) = (Vec::new(), Vec::new(), 0);
         for field in Fields::of(bytes)? {
@@ -243,7 +256,12 @@ impl Request {
                 "process" => once(&mut process, process_of(value).ok_or_else(wrong)?, key)?,
                 "quarantine" => once(&mut quarantine, absolute(value).ok_or_else(wrong)?, key)?,
                 "object-directory" => once(&mut object_directory, absolute(value).ok_or_else(wrong)?, key)?,
-                "identity" if (1..=MAX_IDENTITY).contains(&value.len()) => once(&mut identity, value.to_vec(), key)?,
+                "identity" if (1..=MAX_IDENTITY).contains(&value.len()) => {
+                    once(&mut pusher, Pusher::Name(value.to_vec()), key)?;
+                }
+                "login" if (1..=MAX_LOGIN).contains(&value.len()) => {
+                    once(&mut pusher, Pusher::Login(value.to_vec()), key)?;
+                }
                 "certificate" => once(&mut certificate, Certificate::parse(value).ok_or_else(wrong)?, key)?,
                 "option" => {
                     option_bytes += value.len();
@@ -265,7 +283,7 @@ impl Request {
             _ => return Err(missing("hook")),
         };
         let git_dir = git_dir.ok_or_else(|| missing("git-dir"))?;
-        Ok(Self { hook, git_dir, process, quarantine, object_directory, identity, certificate, options, updates })
+        Ok(Self { hook, git_dir, process, quarantine, object_directory, pusher, certificate, options, updates })
     }
 }
 

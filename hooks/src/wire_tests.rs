@@ -15,7 +15,7 @@ fn request(hook: Hook) -> Request {
         process: Some(Process { pid: 4711, start: 12_345_678_901 }),
         quarantine: Some("/srv/git/a b.git/objects/tmp_objdir-incoming-x".into()),
         object_directory: Some("/srv/git/a b.git/objects/tmp_objdir-incoming-x".into()),
-        identity: Some(b"alice \xff".to_vec()),
+        pusher: Some(Pusher::Name(b"alice \xff".to_vec())),
         certificate: Some(Certificate { blob: ONE.into(), directory: b"../a b.git \xff".to_vec() }),
         options: vec![b"import".to_vec(), Vec::new(), b"message=two\nlines".to_vec()],
         updates: vec![
@@ -51,10 +51,10 @@ fn every_request_comes_back_as_sent() {
         let full = request(hook);
         let none = (None, None, None, None);
         let bare = Request { options: vec![], updates: vec![], ..full.clone() };
-        let (process, quarantine, object_directory, identity) = none;
-        let certificate = None;
-        let bare = Request { process, quarantine, object_directory, identity, certificate, ..bare };
-        for request in [full, bare] {
+        let (process, quarantine, object_directory, pusher) = none;
+        let bare = Request { process, quarantine, object_directory, pusher, certificate: None, ..bare };
+        let login = Request { pusher: Some(Pusher::Login(b"publickey a b\n".to_vec())), ..full.clone() };
+        for request in [full, bare, login] {
             assert_eq!(Request::decode(&request.encode().expect("small")), Ok(request));
         }
     }
@@ -95,6 +95,8 @@ fn requests_with_wrong_fields_are_refused() {
         ("quarantine", b"/a\0b".to_vec()),
         ("identity", vec![]),
         ("identity", vec![b'x'; MAX_IDENTITY + 1]),
+        ("login", vec![]),
+        ("login", vec![b'x'; MAX_LOGIN + 1]),
         ("option", long),
         ("update", update("")),
         ("update", update(&format!("{ZERO} {ONE}"))),
@@ -156,7 +158,7 @@ fn a_damaged_message_is_refused_or_reads_as_another_valid_one() {
             let at = random.below(bytes.len());
             match random.below(4) {
                 0 => bytes[at] = random.below(256) as u8,
-                1 => drop(bytes.remove(at)),
+                1 if bytes.len() > 1 => drop(bytes.remove(at)),
                 2 => bytes.insert(at, b"0123456789 \nend"[random.below(15)]),
                 _ => bytes.truncate(at.max(1)),
             }

@@ -10,10 +10,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::locate::{Step, check_keys, locate};
-use super::{Config, ConfigError, IdentityVariable, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, User, schema};
+use super::{
+    Config, ConfigError, IdentitySource, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, ServerConfig, User, schema,
+};
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::refs::RefName;
 use crate::identity::passwords::PasswordHash;
+use crate::identity::ssh_keys::KeyFingerprint;
 use crate::identity::tokens::TokenHash;
 use crate::signature::SigningKey;
 
@@ -84,7 +87,7 @@ impl Checker<'_> {
         let defaults = Config::default();
         let identity = match written.identity {
             None => defaults.identity,
-            Some(name) => IdentityVariable::parse(&name)
+            Some(name) => IdentitySource::parse(&name)
                 .map_err(|why| self.error(&[Step::Key("identity")], format!("identity {name:?}: {why}")))?,
         };
         let rescan = match written.rescan_seconds {
@@ -97,6 +100,7 @@ impl Checker<'_> {
         };
         Ok(Config {
             identity,
+            servers: self.servers(written.servers)?,
             anonymous_read: written.anonymous_read,
             rescan,
             users: self.users(written.users)?,
@@ -105,7 +109,7 @@ impl Checker<'_> {
     }
 
     fn users(&self, written: Vec<schema::User>) -> Result<Vec<User>, ConfigError> {
-        let (mut names, mut tokens, mut signing) = (Seen::new(), Seen::new(), Seen::new());
+        let (mut names, mut tokens, mut signing, mut keys) = (Seen::new(), Seen::new(), Seen::new(), Seen::new());
         let mut users = Vec::with_capacity(written.len());
         for (index, user) in written.into_iter().enumerate() {
             let error =
@@ -166,10 +170,41 @@ impl Checker<'_> {
                 }
                 signing_keys.push(key);
             }
+            let mut ssh_keys = Vec::with_capacity(user.ssh_keys.len());
+            for (place, key) in user.ssh_keys.iter().enumerate() {
+                let error = |message: String| {
+                    let path = [Step::Key("users"), Step::Index(index), Step::Key("sshKeys"), Step::Index(place)];
+                    self.error(&path, message)
+                };
+                let key =
+                    KeyFingerprint::parse(key).map_err(|why| error(format!("an SSH key of user {name:?}: {why}")))?;
+                if let Some(owner) = keys.add(key.clone(), name.as_str()) {
+                    let message = format!("the SSH key {key} of user {name:?} is already one of user {owner:?}");
+                    return Err(error(message));
+                }
+                ssh_keys.push(key);
+            }
             let roles = user.roles.into_iter().collect();
-            users.push(User { name, roles, password, tokens: hashes, signing_keys });
+            users.push(User { name, roles, password, tokens: hashes, signing_keys, ssh_keys });
         }
         Ok(users)
+    }
+
+    fn servers(&self, written: Vec<schema::Server>) -> Result<Vec<ServerConfig>, ConfigError> {
+        let mut paths = Seen::new();
+        let mut servers = Vec::with_capacity(written.len());
+        for (index, entry) in written.into_iter().enumerate() {
+            let error =
+                |key, message: String| self.error(&[Step::Key("servers"), Step::Index(index), Step::Key(key)], message);
+            let path = RepositoryPath::parse(&entry.path).map_err(|why| error("path", why.to_string()))?;
+            if paths.add(path.clone(), "").is_some() {
+                return Err(error("path", format!("server path {path:?} is there twice; one server serves it")));
+            }
+            let identity = IdentitySource::parse(&entry.identity)
+                .map_err(|why| error("identity", format!("identity {:?}: {why}", entry.identity)))?;
+            servers.push(ServerConfig { path, identity });
+        }
+        Ok(servers)
     }
 
     fn repositories(&self, written: Vec<schema::Repository>) -> Result<Vec<RepositoryConfig>, ConfigError> {

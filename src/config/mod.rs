@@ -12,6 +12,7 @@ use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::policy::{Actor, Role};
 use crate::domain::refs::RefName;
 use crate::identity::passwords::PasswordHash;
+use crate::identity::ssh_keys::KeyFingerprint;
 use crate::identity::tokens::TokenHash;
 use crate::signature::SigningKey;
 
@@ -21,12 +22,14 @@ mod locate;
 mod path;
 mod schema;
 mod shared;
+mod source;
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
 pub use path::{InvalidRepositoryPath, RepositoryPath};
 pub use shared::SharedConfig;
+pub use source::{IdentitySource, IdentityVariable};
 
 /// The largest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -34,8 +37,10 @@ pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Everything the configuration file says, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The environment variable of a hook that names who pushes.
-    pub identity: IdentityVariable,
+    /// How the Git server says who pushes, where `servers` says nothing else.
+    pub identity: IdentitySource,
+    /// Parts of the root that another Git server serves, in the order of the file; paths are unique.
+    pub servers: Vec<ServerConfig>,
     /// Whether a clone or fetch needs no user.
     pub anonymous_read: bool,
     /// Time between two rescans of every repository.
@@ -59,6 +64,25 @@ pub struct User {
     pub tokens: Vec<TokenHash>,
     /// The keys that the user signs pushes with; each belongs to one user only.
     pub signing_keys: Vec<SigningKey>,
+    /// The SSH keys by which sshd knows the user; no key is two users'.
+    pub ssh_keys: Vec<KeyFingerprint>,
+}
+
+/// Which Git server serves the repositories of a directory, or a single one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The directory or repository below the root.
+    pub path: RepositoryPath,
+    /// How that server says who pushes.
+    pub identity: IdentitySource,
+}
+
+impl ServerConfig {
+    /// Whether the repository at this path below the root, with or without `.git`, is this server's.
+    pub fn holds(&self, path: &str) -> bool {
+        let path = path.strip_suffix(".git").unwrap_or(path);
+        path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// What the configuration says about one repository. `None` leaves the default of the repository's path and HEAD.
@@ -80,52 +104,11 @@ pub struct RepositoryConfig {
     pub deployment: bool,
 }
 
-/// The name of an environment variable that names the pusher, for example `REMOTE_USER` or `GL_USERNAME`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdentityVariable(String);
-
-impl IdentityVariable {
-    /// Takes a variable's name that no client can choose and that means nothing else to Git or the system.
-    ///
-    /// # Errors
-    /// The sentence says what is wrong with the name.
-    pub fn parse(name: &str) -> Result<Self, &'static str> {
-        let well_formed = !name.is_empty()
-            && name.len() <= 100
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-        if !well_formed {
-            return Err("an environment variable has letters, digits and '_' only, as in GL_USERNAME");
-        }
-        if name.starts_with("HTTP_") {
-            return Err("variables that begin with HTTP_ hold what a client sent, so anyone could be anybody");
-        }
-        let taken = ["GIT_", "LD_", "CONTENT_", "LC_"].iter().any(|prefix| name.starts_with(prefix))
-            || ["PATH", "HOME", "SHELL", "PWD", "LANG", "TMPDIR", "QUERY_STRING", "PATH_INFO"].contains(&name);
-        if taken {
-            return Err(
-                "this variable means something else; name the one that your Git server sets, as in GL_USERNAME",
-            );
-        }
-        Ok(Self(name.to_owned()))
-    }
-
-    /// The variable's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for IdentityVariable {
-    fn default() -> Self {
-        Self("REMOTE_USER".to_owned())
-    }
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
-            identity: IdentityVariable::default(),
+            identity: IdentitySource::default(),
+            servers: Vec::new(),
             anonymous_read: false,
             rescan: Duration::from_secs(60),
             users: Vec::new(),
@@ -158,6 +141,19 @@ impl Config {
     /// The configured user of that name.
     pub fn user(&self, name: &UserName) -> Option<&User> {
         self.users.iter().find(|user| user.name == *name)
+    }
+
+    /// The user who has this SSH key.
+    pub fn user_of_key(&self, key: &KeyFingerprint) -> Option<&User> {
+        self.users.iter().find(|user| user.ssh_keys.contains(key))
+    }
+
+    /// How the Git server of a repository says who pushes, by the repository's path below the root, with or without `.git`:
+    /// the most special part of the root decides.
+    pub fn identity_of(&self, path: &str) -> &IdentitySource {
+        let special =
+            self.servers.iter().filter(|server| server.holds(path)).max_by_key(|server| server.path.as_str().len());
+        special.map_or(&self.identity, |server| &server.identity)
     }
 
     /// A user as the doors know them: with the configured roles, or with none for a name that is not configured.

@@ -15,6 +15,8 @@ use crate::domain::policy::Role;
 )]
 pub(super) struct File {
     pub(super) identity: Option<String>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    pub(super) servers: Vec<Server>,
     #[serde(default)]
     pub(super) anonymous_read: bool,
     pub(super) rescan_seconds: Option<i64>,
@@ -34,6 +36,15 @@ pub(super) struct User {
     pub(super) tokens: Vec<String>,
     #[serde(default, deserialize_with = "empty_as_none")]
     pub(super) signing_keys: Vec<String>,
+    #[serde(default, deserialize_with = "empty_as_none")]
+    pub(super) ssh_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with path and identity")]
+pub(super) struct Server {
+    pub(super) path: String,
+    pub(super) identity: String,
 }
 
 #[derive(Deserialize)]

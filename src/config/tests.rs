@@ -21,7 +21,7 @@ fn a_whole_file_is_read() {
         "identity: GL_USERNAME\nanonymousRead: true\nrescanSeconds: 5\nusers:\n- name: ann\n  roles: [author, reader]\n  password: {HASH}\n  tokens: ['sha256:{token}']\nrepositories:\n- path: team/packages.git\n  name: packages\n  namespace: prod\n  branch: main\n  directory: /pkgs/\n  deployment: true\n- path: other\n  managed: false\n"
     );
     let config = parse(&text).expect("valid");
-    assert_eq!(config.identity.as_str(), "GL_USERNAME");
+    assert_eq!(config.identity.variable(), "GL_USERNAME");
     assert!(config.anonymous_read);
     assert_eq!(config.rescan, Duration::from_secs(5));
     let ann = UserName::parse("ann").expect("valid");
@@ -48,7 +48,22 @@ fn every_mistake_names_its_line_and_what_to_write() {
     let grid: &[(&str, &str)] = &[
         ("identty: X\n", "stoop.yaml:1:1: unknown key `identty`, expected one of `identity`"),
         ("identity: HTTP_X_USER\n", "stoop.yaml:1:11: identity \"HTTP_X_USER\": variables that begin with HTTP_"),
-        ("identity: a-b\n", "stoop.yaml:1:11: identity \"a-b\": an environment variable has letters"),
+        (
+            "identity: gitollite\n",
+            "stoop.yaml:1:11: identity \"gitollite\": write gitolite, gitea, gitlab, http-backend",
+        ),
+        ("identity: SSH_USER_AUTH\n", "stoop.yaml:1:11: identity \"SSH_USER_AUTH\": this variable names a file"),
+        ("servers:\n- path: a\n", "stoop.yaml:2:3: servers[0]: missing key `identity`"),
+        ("servers:\n- path: /a\n  identity: gitea\n", "stoop.yaml:2:9: repository path \"/a\" is invalid"),
+        ("servers:\n- path: a\n  identity: HTTP_X\n", "stoop.yaml:3:13: identity \"HTTP_X\": variables that begin"),
+        (
+            "servers:\n- {path: a, identity: gitea}\n- {path: a.git, identity: sshd}\n",
+            "stoop.yaml:3:10: server path \"a\" is there twice",
+        ),
+        (
+            "users:\n- name: a\n  roles: [reader]\n  sshKeys: [ssh-ed25519 AAAA]\n",
+            "stoop.yaml:4:13: an SSH key of user \"a\": write the line of a .pub file",
+        ),
         ("anonymousRead: yes\n", "stoop.yaml:1:16: anonymousRead: invalid type: string \"yes\", expected a boolean"),
         ("rescanSeconds: 0\n", "stoop.yaml:1:16: rescanSeconds is 0; write a number from 1 to 86400"),
         ("rescanSeconds: 86401\n", "stoop.yaml:1:16: rescanSeconds is 86401"),
@@ -88,6 +103,36 @@ fn every_mistake_names_its_line_and_what_to_write() {
         let got = refusal(text);
         assert!(got.starts_with(want), "{text}\n got: {got}\nwant: {want}");
     }
+}
+
+#[test]
+fn the_most_special_part_of_the_root_says_how_users_are_known() {
+    let text = "identity: gitolite\nservers:\n- {path: forge, identity: gitea}\n- {path: forge/own, identity: STOOP_USER}\n\
+                - {path: ssh.git, identity: sshd}\n";
+    let config = parse(text).expect("valid");
+    for (path, wanted) in [
+        ("a.git", "GL_USER"),
+        ("forgery/a.git", "GL_USER"),
+        ("forge/a.git", "GITEA_PUSHER_NAME"),
+        ("forge.git", "GITEA_PUSHER_NAME"),
+        ("forge/own/a", "STOOP_USER"),
+        ("ssh.git", "SSH_USER_AUTH"),
+        ("ssh", "SSH_USER_AUTH"),
+    ] {
+        assert_eq!(config.identity_of(path).variable(), wanted, "{path}");
+    }
+}
+
+#[test]
+fn an_ssh_key_is_one_users() {
+    let key = "SHA256:rizV4MePWybiq2pAP1qk26qi5FlzmxmnZc5YLmfxQgA";
+    let user = |name: &str, key: &str| format!("- name: {name}\n  roles: [reader]\n  sshKeys: ['{key}']\n");
+    let config = parse(&format!("users:\n{}", user("ann", key))).expect("valid");
+    let key_of = |text: &str| KeyFingerprint::parse(text).expect("a fingerprint");
+    assert_eq!(config.user_of_key(&key_of(key)).map(|user| user.name.as_str()), Some("ann"));
+    assert!(config.user_of_key(&key_of(&key.replace('Q', "q"))).is_none());
+    let twice = refusal(&format!("users:\n{}{}", user("ann", key), user("bob", key)));
+    assert!(twice.contains("is already one of user \"ann\""), "{twice}");
 }
 
 #[test]

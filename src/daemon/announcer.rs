@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use super::warden::Warden;
 use crate::commands::announce::{self, Outbox};
 use crate::commands::repository::ManagedRepository;
-use crate::config::SharedConfig;
 use crate::domain::announcement::Announcement;
 use crate::hooks;
 use crate::step::Step;
@@ -37,20 +36,14 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(super) struct Announcer {
     warden: Arc<Warden>,
-    config: Arc<SharedConfig>,
     metrics: Arc<Metrics>,
     places: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 impl Announcer {
-    pub(super) fn new(
-        warden: Arc<Warden>,
-        config: Arc<SharedConfig>,
-        metrics: Arc<Metrics>,
-        shutdown: CancellationToken,
-    ) -> Self {
-        Self { warden, config, metrics, places: Arc::new(Semaphore::new(AT_ONCE)), shutdown }
+    pub(super) fn new(warden: Arc<Warden>, metrics: Arc<Metrics>, shutdown: CancellationToken) -> Self {
+        Self { warden, metrics, places: Arc::new(Semaphore::new(AT_ONCE)), shutdown }
     }
 
     /// Follows the outbox until the shutdown.
@@ -136,8 +129,9 @@ impl Announcer {
 
     async fn tell_one(&self, repository: &ManagedRepository, hook: &Path, announcement: &Announcement) -> Result<()> {
         let path = repository.guarded.store().path();
-        let config = self.config.current();
-        let environment = [(config.identity.as_str().to_owned(), announcement.by.to_string())];
+        let source = self.warden.identity_of(path);
+        let variable = source.name_variable().map(|name| (name.to_owned(), announcement.by.to_string()));
+        let environment: Vec<_> = variable.into_iter().collect();
         let lines = announcement.lines();
         let told = tokio::select! {
             told = hooks::tell(hook, path, &environment, &lines) => told,

@@ -19,10 +19,10 @@ use crate::commands::push::verdict::{self, Push, Verdict};
 use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
-use crate::domain::names::UserName;
 use crate::domain::policy::Actor;
 use crate::domain::refusal::{Code, Refusal};
-use crate::hooks::{self, Hook, HookService, Reply, Request, State};
+use crate::hooks::{self, Hook, HookService, Pusher, Reply, Request, State};
+use crate::identity::pusher::{Told, pusher};
 use crate::process::ProcessId;
 use crate::step::Step;
 use crate::telemetry::{Door, Metrics, PushVerdict};
@@ -104,7 +104,7 @@ impl Service {
         }
         Ok(Push {
             process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
-            actor: self.actor(request.identity.as_deref()),
+            actor: self.actor(request),
             variables: BTreeMap::new(),
             certificate: self.certificate(request),
             import: request.options.iter().any(|option| option == b"import"),
@@ -116,25 +116,29 @@ impl Service {
     fn certificate(&self, request: &Request) -> Option<PushedCertificate> {
         let told = request.certificate.as_ref()?;
         let config = self.config.current();
-        let actor = self.actor(request.identity.as_deref()).ok();
+        let actor = self.actor(request).ok();
         let user = actor.and_then(|actor| config.user(&actor.name).cloned());
         let keys = user.map(|user| user.signing_keys).unwrap_or_default();
         Some(PushedCertificate { blob: told.blob.parse().ok()?, directory: told.directory.clone(), keys })
     }
 
-    fn actor(&self, identity: Option<&[u8]>) -> Result<Actor, Refusal> {
-        let config = self.config.current();
-        let variable = config.identity.as_str();
-        let Some(raw) = identity else {
-            return Err(Refusal::new(Code::NoIdentity, format!("nobody is known to push this: {variable} is not set"))
-                .next("push through the Git server's own door and log in there"));
-        };
-        let name = std::str::from_utf8(raw).ok().and_then(|text| UserName::parse(text).ok());
-        match name {
-            Some(name) => Ok(config.actor(&name)),
-            None => Err(Refusal::new(Code::NoIdentity, format!("the user name in {variable} is not usable"))
-                .next("user names have 1 to 253 printable characters, without < and >")),
+    /// Who pushes. A hook that no push runs, one that somebody calls by hand perhaps, speaks for nobody. Only GitLab runs
+    /// the hooks of others itself, beside the push.
+    fn actor(&self, request: &Request) -> Result<Actor, Refusal> {
+        let source = self.warden.identity_of(&request.git_dir);
+        if request.process.is_none() && !source.has_custom_hooks() {
+            return Err(Refusal::new(
+                Code::NoIdentity,
+                "nobody is known to push this: no git receive-pack runs the hook",
+            )
+            .next("change it by git push or through the Kubernetes API"));
         }
+        let told = match &request.pusher {
+            None => Told::Nothing,
+            Some(Pusher::Name(name)) => Told::Name(name),
+            Some(Pusher::Login(file)) => Told::Login(file),
+        };
+        pusher(&self.config.current(), &source, told)
     }
 }
 

@@ -146,7 +146,7 @@ pub async fn serve(options: Options) -> Result<()> {
     ready.store(true, Ordering::Release);
     tasks.spawn(tend(warden.clone(), watcher, hints, config.clone(), metrics.clone(), shutdown.clone()));
 
-    let announcer = Announcer::new(warden.clone(), config.clone(), metrics.clone(), shutdown.clone());
+    let announcer = Announcer::new(warden.clone(), metrics.clone(), shutdown.clone());
     tasks.spawn(announcer.announce(outbox));
     tasks.spawn(maintenance::maintain(warden.clone(), config.clone(), shutdown.clone()));
 

@@ -14,13 +14,13 @@ use crate::commands::announce::Outbox;
 use crate::commands::repositories::{Binding, Bindings, Repositories};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle;
-use crate::config::{Config, RepositoryPath, SharedConfig};
+use crate::config::{Config, IdentitySource, RepositoryPath, SharedConfig};
 use crate::domain::names::Namespace;
 use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
-use crate::hooks::{Guard, InstallError, STUB, install, looks_installed, uninstall, write_guard};
+use crate::hooks::{Guard, InstallError, Layout, STUB, install, looks_installed, uninstall, write_guard};
 use crate::index::clock;
 use crate::index::guarded::{Guarded, Shared, View};
 use crate::telemetry::{Metrics, RescanFinding};
@@ -173,24 +173,35 @@ impl Warden {
     fn hook(&self, repository: &ManagedRepository, view: Option<&View>) -> Result<(), InstallError> {
         let path = repository.guarded.store().path();
         let guarded = view.is_none_or(|view| !view.objects.is_empty());
-        let guard = self.guard(&repository.guarded.key().registration, guarded);
-        if looks_installed(path, repository.proc_receive()) {
+        let guard = self.guard(path, &repository.guarded.key().registration, guarded);
+        let layout = self.layout_of(path);
+        if looks_installed(path, layout, repository.proc_receive()) {
             write_guard(path, &guard).map(|_| ())
         } else {
             self.metrics.found(RescanFinding::Hooks);
-            let installed = install(path, STUB, &guard)?;
+            let installed = install(path, STUB, &guard, layout)?;
             repository.set_proc_receive(installed.proc_receive);
             Ok(())
         }
     }
 
-    fn guard(&self, registration: &Registration, guarded: bool) -> Guard {
+    /// How the Git server of the repository in a directory says who pushes.
+    pub fn identity_of(&self, path: &Path) -> IdentitySource {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        self.config.current().identity_of(&below.to_string_lossy()).clone()
+    }
+
+    fn layout_of(&self, path: &Path) -> Layout {
+        Layout::with_custom_hooks(self.identity_of(path).has_custom_hooks())
+    }
+
+    fn guard(&self, path: &Path, registration: &Registration, guarded: bool) -> Guard {
         Guard {
             socket: self.socket.clone(),
             branches: vec![registration.branch.to_string()],
             directory: registration.directory.as_str().to_owned(),
             guarded,
-            identity: Some(self.config.current().identity.as_str().to_owned()),
+            identity: Some(self.identity_of(path).variable().to_owned()),
         }
     }
 
@@ -216,7 +227,8 @@ impl Warden {
         let opened = Guarded::open(path, key.clone(), self.shared.clone()).map_err(|error| error.to_string());
         let outcome = opened.and_then(|guarded| {
             let first = guarded.refresh().map_err(|error| error.to_string())?;
-            let installed = install(path, STUB, &self.guard(&key.registration, !first.objects.is_empty()));
+            let guard = self.guard(path, &key.registration, !first.objects.is_empty());
+            let installed = install(path, STUB, &guard, self.layout_of(path));
             let installed = installed.map_err(|error| error.to_string())?;
             Ok(Arc::new(ManagedRepository::new(
                 guarded,

@@ -10,7 +10,7 @@ use super::settings::last;
 use crate::config::{Config, RepositoryPath};
 use crate::domain::refs::RefName;
 use crate::git::{Setting, Store};
-use crate::hooks::{Condition, Found, Guard, STUB, StubFile, inspect};
+use crate::hooks::{Condition, Found, Guard, Layout, STUB, StubFile, inspect};
 
 const CHECK: &str = "hooks";
 
@@ -33,11 +33,16 @@ impl Facts {
 
 /// Looks at the hooks of a repository. `socket` is the daemon's.
 pub(super) fn look(place: &Place, config: &Config, socket: &Path, settings: &[Setting]) -> Result<Facts, String> {
-    let condition = inspect(&place.path, STUB).map_err(|error| format!("the hooks cannot be read: {error}"))?;
+    let layout = Layout::with_custom_hooks(config.identity_of(&place.name).has_custom_hooks());
+    let condition = inspect(&place.path, STUB, layout).map_err(|error| format!("the hooks cannot be read: {error}"))?;
     let elsewhere = last(settings, "core.hookspath")
         .map(|path| from_home(&place.path, path))
-        .filter(|path| std::fs::canonicalize(path).ok() != std::fs::canonicalize(place.path.join("hooks")).ok());
+        .filter(|path| !["hooks", "hooks/stoop/path"].iter().any(|own| same(path, &place.path.join(own))));
     Ok(Facts { managed: place.managed, condition, elsewhere, wanted: wanted(place, config, socket) })
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    std::fs::canonicalize(one).ok() == std::fs::canonicalize(other).ok()
 }
 
 /// A path of a setting, `~/` before it or relative to the repository.
@@ -60,7 +65,7 @@ fn wanted(place: &Place, config: &Config, socket: &Path) -> Result<Guard, String
         branches: vec![branch.to_string()],
         directory: configured.map(|configured| configured.directory.as_str().to_owned()).unwrap_or_default(),
         guarded: true,
-        identity: Some(config.identity.as_str().to_owned()),
+        identity: Some(config.identity_of(&place.name).variable().to_owned()),
     })
 }
 
@@ -101,7 +106,7 @@ pub(super) fn judge(facts: &Result<Facts, String>, running: bool) -> Vec<Finding
                 "core.hooksPath makes git run the hooks in {}, so Stoop's never run and nothing is guarded",
                 path.display()
             ),
-            "unset core.hooksPath for it, or set managed: false in the configuration",
+            format!("{}; Stoop then has git look into the repository, and runs those hooks first", mend(running)),
         ));
     }
     if !ours && condition.stub == StubFile::Missing {

@@ -7,6 +7,7 @@
 mod certificates;
 mod configuration;
 mod hooks;
+mod identity;
 mod machine;
 mod permissions;
 mod programs;
@@ -64,6 +65,7 @@ pub fn examine(options: &Options) -> Report {
 
     let places = places(options, &config);
     findings.extend(configuration::judge_paths(&config, places.iter().map(|place| place.name.as_str())));
+    findings.extend(identity::judge_servers(&config, places.iter().map(|place| place.name.as_str())));
     findings.extend(machine::judge(&machine::look(options, &places, state.daemon)));
     if places.is_empty() {
         findings.push(Finding::warn(
@@ -86,6 +88,7 @@ fn examine_repository(place: &Place, config: &Config, socket: &Path, git: bool, 
     let ours = hooks.as_ref().is_ok_and(hooks::Facts::proc_receive_is_ours);
     let mut findings = hooks::judge(&hooks, running);
     if place.managed {
+        findings.push(identity::judge(config, &place.name));
         findings.extend(settings.iter().flat_map(|settings| settings::judge(settings, ours)));
         findings.extend(permissions::judge(&permissions::look(&place.path)));
         findings.extend(records::judge(&records::look(&place.path), running));

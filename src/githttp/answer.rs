@@ -33,6 +33,8 @@ pub(super) enum Refused {
     NoRole(UserName),
     #[error("Not accepted: {0}.")]
     Credentials(#[from] AuthError),
+    #[error("Pushes to this repository go through {0}, which serves it; Stoop's own Git door only lets it be read.")]
+    OtherServer(&'static str),
     #[error("Too many Git requests are running; try again in a few seconds.")]
     Busy,
     #[error("Git failed on the server; nothing is known to have changed. The log of Stoop says more.")]
@@ -43,7 +45,7 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotSmartHttp | Self::NoRepository(_) => StatusCode::NOT_FOUND,
-            Self::Dumb | Self::ReaderOnly(_) | Self::NoRole(_) => StatusCode::FORBIDDEN,
+            Self::Dumb | Self::ReaderOnly(_) | Self::NoRole(_) | Self::OtherServer(_) => StatusCode::FORBIDDEN,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyType(_) | Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ReadNeedsUser | Self::PushNeedsUser => StatusCode::UNAUTHORIZED,

@@ -21,7 +21,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::call::{Call, Service};
 use super::cgi;
-use crate::config::IdentityVariable;
 use crate::domain::names::UserName;
 
 /// Bytes that are read at once.
@@ -55,7 +54,8 @@ pub(super) struct Run<'a> {
     pub(super) repository: &'a Path,
     pub(super) call: &'a Call,
     pub(super) user: Option<&'a UserName>,
-    pub(super) identity: &'a IdentityVariable,
+    /// The variable that the hook takes the user's name from.
+    pub(super) identity: &'a str,
     pub(super) remote: SocketAddr,
 }
 
@@ -127,7 +127,7 @@ fn command(run: &Run<'_>) -> Command {
         command.env("GIT_PROTOCOL", protocol);
     }
     if let Some(user) = run.user {
-        command.env("REMOTE_USER", user.as_str()).env(run.identity.as_str(), user.as_str());
+        command.env("REMOTE_USER", user.as_str()).env(run.identity, user.as_str());
     }
     // A group of its own: Ctrl-C in the daemon's terminal does not reach a push, and a kill reaches the whole fetch.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);

@@ -95,13 +95,17 @@ async fn handle(
     let Some(repository) = door.repositories.resolve(&call.repository) else {
         return Err(answer::Refused::NoRepository(call.repository));
     };
+    let source = config.identity_of(&call.repository);
+    if let (call::Service::ReceivePack, Some(server)) = (call.service, source.other_server()) {
+        return Err(answer::Refused::OtherServer(server));
+    }
     let Ok(place) = door.running.clone().try_acquire_owned() else { return Err(answer::Refused::Busy) };
     let run = backend::Run {
         program: &door.program,
         repository: &repository,
         call: &call,
         user: actor.as_ref().map(|actor| &actor.name),
-        identity: &config.identity,
+        identity: source.variable(),
         remote,
     };
     let answered = backend::run(run, request.into_body(), place).await;

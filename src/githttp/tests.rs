@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use self::world::{Wishes, World, client, git, run, until};
-use crate::config::{Config, IdentityVariable};
+use crate::config::{Config, IdentitySource};
 
 mod world;
 
@@ -110,7 +110,7 @@ async fn what_is_no_git_request_gets_a_sentence() {
 
 #[tokio::test]
 async fn hooks_hear_who_pushes_from_us_and_nothing_from_the_client() {
-    let identity = IdentityVariable::parse("GL_USERNAME").expect("a variable");
+    let identity = IdentitySource::parse("GL_USERNAME").expect("a variable");
     let world = World::new(Wishes { config: Config { identity, ..Config::default() }, ..Wishes::default() }).await;
     world.hook("pre-receive", "env >env-of-hook");
     world.commit().await;

@@ -3,8 +3,10 @@
 //!
 //! Never here: reading the daemon's own configuration.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,10 @@ use super::install::InstallError;
 
 /// A setting: key and value.
 pub(super) type Setting<'a> = (&'a str, &'a str);
+/// Where git looks for hooks, when not in `hooks`.
+pub(super) const HOOKS_PATH: &str = "core.hooksPath";
+/// How the path ends that Stoop gives it.
+pub(super) const OWN_PATH: &str = "hooks/stoop/path";
 
 /// What every guarded repository needs.
 pub(super) const ALWAYS: [Setting<'_>; 1] = [("receive.advertisePushOptions", "true")];
@@ -134,17 +140,18 @@ pub(super) fn restore(repository: &Path, record: &Record) -> Result<bool, Instal
     config.replace(&before)
 }
 
-/// Where the effective `core.hooksPath` leads, if it is set.
+/// Where `core.hooksPath` leads, if it is set by anyone but Stoop.
 pub(super) fn hooks_path(repository: &Path) -> Result<Option<PathBuf>, InstallError> {
     let mut command = git();
-    command.arg("--git-dir").arg(repository).args(["config", "--type=path", "--get", "core.hooksPath"]);
+    command.arg("--git-dir").arg(repository).args(["config", "--type=path", "--null", "--get-all", HOOKS_PATH]);
     let output = run(&mut command)?;
     if output.status.code() == Some(1) {
         return Ok(None);
     }
     let output = succeeded(output, repository)?;
-    let path = String::from_utf8_lossy(&output).trim_end_matches('\n').to_owned();
-    Ok(Some(repository.join(path)))
+    let paths = output.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    let mut paths = paths.map(|path| Path::new(OsStr::from_bytes(path)));
+    Ok(paths.rfind(|path| !path.ends_with(OWN_PATH)).map(|path| repository.join(path)))
 }
 
 /// A config file and the bytes it had when work on it began.
@@ -171,8 +178,7 @@ impl Config {
         for setting in &record.added {
             let Some((key, value)) = setting.split_once(' ') else { continue };
             if scratch.says(key, value)? {
-                let pattern = format!("^{}$", value.replace('.', "\\."));
-                let output = run(scratch.command().args(["--unset-all", key, &pattern]))?;
+                let output = run(scratch.command().args(["--fixed-value", "--unset-all", key, value]))?;
                 // Written differently since (`yes` for `true`): somebody's own setting by now.
                 if output.status.code() != Some(NO_SUCH_VALUE) {
                     succeeded(output, &scratch.file)?;
@@ -253,7 +259,7 @@ impl Scratch {
         command
     }
 
-    /// Whether the file has this value: the last one for a boolean key, any one for a key that takes several.
+    /// Whether the file has this value: the last one for a key that takes one, any one for a key that takes several.
     fn says(&self, key: &str, value: &str) -> Result<bool, InstallError> {
         let mut command = self.command();
         if value == "true" {
@@ -265,7 +271,7 @@ impl Scratch {
         }
         let values = succeeded(output, &self.file)?;
         let mut values = values.split(|byte| *byte == 0).filter(|found| !found.is_empty());
-        Ok(if value == "true" {
+        Ok(if value == "true" || key == HOOKS_PATH {
             values.next_back() == Some(value.as_bytes())
         } else {
             values.any(|found| found == value.as_bytes())

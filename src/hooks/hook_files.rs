@@ -12,6 +12,12 @@ use std::path::{Path, PathBuf};
 const LINK: &str = "stoop/stub";
 /// What the link says that lies among the scripts which a hook of another program runs.
 const LINK_BESIDE: &str = "../stoop/stub";
+/// What the link says that lies among GitLab's scripts.
+const LINK_CUSTOM: &str = "../../hooks/stoop/stub";
+/// What the link says that lies where git looks instead of another directory.
+const LINK_PATH: &str = "../stub";
+/// From `hooks`, the link to the directory that git would look into without Stoop.
+pub(super) const THROUGH: &str = "stoop/through";
 /// The hooks that another program's script may run for us: it is one that hands on to the scripts in `<hook>.d`, as Gitea's and
 /// Forgejo's do. If it does not after all, nothing slips past: `reference-transaction`, which is always taken, lets nothing
 /// through that `pre-receive` has not been asked about.
@@ -23,10 +29,29 @@ const BACK: &str = "../..";
 /// How names of unfinished files begin.
 const UNFINISHED: &str = ".new-";
 
+/// Where the Git server looks for a repository's hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Where git does: in `hooks`, or where `core.hooksPath` says.
+    Git,
+    /// Besides in the directories `custom_hooks/<hook>.d`, as GitLab does, which runs git with hooks of its own.
+    Gitlab,
+}
+
+impl Layout {
+    /// GitLab's where the server has `custom_hooks`, git's everywhere else.
+    pub fn with_custom_hooks(there: bool) -> Self {
+        if there { Self::Gitlab } else { Self::Git }
+    }
+}
+
 /// The directories that installing works in.
 #[derive(Debug, Clone)]
 pub(super) struct HookFiles {
     hooks: PathBuf,
+    layout: Layout,
+    /// Whether git looks into `stoop/path` instead of another directory, which `stoop/through` leads to.
+    instead: bool,
 }
 
 /// What is under a hook's name.
@@ -41,9 +66,21 @@ pub enum Found {
 }
 
 impl HookFiles {
-    /// The directories of a repository.
-    pub(super) fn of(repository: &Path) -> Self {
-        Self { hooks: repository.join("hooks") }
+    /// The directories of a repository, as it is now.
+    pub(super) fn of(repository: &Path, layout: Layout) -> Self {
+        let hooks = repository.join("hooks");
+        let instead = fs::symlink_metadata(hooks.join(THROUGH)).is_ok();
+        Self { hooks, layout, instead }
+    }
+
+    /// The same, for a repository where git is to look into `stoop/path`, or not.
+    pub(super) fn with(self, instead: bool) -> Self {
+        Self { instead, ..self }
+    }
+
+    /// Whether git looks into `stoop/path` instead of another directory.
+    pub(super) fn leads_through(&self) -> bool {
+        self.instead
     }
 
     /// `<repository>/hooks`
@@ -60,13 +97,34 @@ impl HookFiles {
         self.own().join("kept").join(name)
     }
 
+    /// The directory that git looks into instead of another.
+    pub(super) fn path(&self) -> PathBuf {
+        self.own().join("path")
+    }
+
     /// The name of our link beside the other scripts in `<hook>.d`.
     fn beside(&self, name: &str) -> PathBuf {
         self.hooks.join(format!("{name}.d/stoop"))
     }
 
+    /// The same among GitLab's scripts.
+    fn custom(&self, name: &str) -> PathBuf {
+        self.hooks.with_file_name("custom_hooks").join(format!("{name}.d/stoop"))
+    }
+
     /// What is under this hook's name. A script of another program that runs ours is ours.
     pub(super) fn found(&self, name: &str) -> io::Result<Found> {
+        let found = self.found_by_git(name)?;
+        if found == Found::Ours && self.layout == Layout::Gitlab && DISPATCHED.contains(&name) {
+            return what_is(&self.custom(name), LINK_CUSTOM);
+        }
+        Ok(found)
+    }
+
+    fn found_by_git(&self, name: &str) -> io::Result<Found> {
+        if self.instead {
+            return what_is(&self.path().join(name), LINK_PATH);
+        }
         let path = self.hooks.join(name);
         match what_is(&path, LINK)? {
             Found::Other if self.hands_on(name, &path)? => {
@@ -79,6 +137,9 @@ impl HookFiles {
     /// The file with which others are told what this hook is told: what git runs under this name, or what is kept where
     /// that is our link. It may run ours among others.
     pub(super) fn of_others(&self, name: &str) -> io::Result<Option<PathBuf>> {
+        if self.instead {
+            return Ok(Some(self.hooks.join(THROUGH).join(name)));
+        }
         let path = self.hooks.join(name);
         Ok(match what_is(&path, LINK)? {
             Found::Nothing => None,
@@ -87,9 +148,10 @@ impl HookFiles {
         })
     }
 
-    /// Whether there is a link of ours for this hook, at either place.
+    /// Whether there is a link of ours for this hook, at any place that others look into.
     pub(super) fn is_ours(&self, name: &str) -> bool {
-        let places = [(self.hooks.join(name), LINK), (self.beside(name), LINK_BESIDE)];
+        let places =
+            [(self.hooks.join(name), LINK), (self.beside(name), LINK_BESIDE), (self.custom(name), LINK_CUSTOM)];
         places.iter().any(|(path, link)| what_is(path, link).is_ok_and(|found| found == Found::Ours))
     }
 
@@ -115,9 +177,21 @@ impl HookFiles {
     /// Puts the stub under a hook's name, and keeps what was there; where that runs the scripts in `<hook>.d`, puts the stub
     /// among them instead. Gives whether anything changed.
     pub(super) fn take_over(&self, name: &str) -> io::Result<bool> {
+        if self.found(name)? == Found::Ours {
+            return Ok(false);
+        }
+        if self.layout == Layout::Gitlab && DISPATCHED.contains(&name) {
+            let custom = self.custom(name);
+            fs::create_dir_all(custom.parent().unwrap_or(&self.hooks))?;
+            self.link(Path::new(LINK_CUSTOM), &custom)?;
+        }
         let hook = self.hooks.join(name);
-        match self.found(name)? {
-            Found::Ours => return Ok(false),
+        match self.found_by_git(name)? {
+            Found::Ours => return Ok(true),
+            _ if self.instead => {
+                self.link(Path::new(LINK_PATH), &self.path().join(name))?;
+                return Ok(true);
+            }
             Found::Other if self.hands_on(name, &hook)? => {
                 self.link(Path::new(LINK_BESIDE), &self.beside(name))?;
                 // Where we were before that program came with its script, it may be kept; it runs by itself now.
@@ -172,7 +246,25 @@ impl HookFiles {
         if among {
             fs::remove_file(&beside)?;
         }
-        Ok(self.put_back(name)? || among)
+        let custom = self.leave_custom(name)?;
+        Ok(self.put_back(name)? || among || custom)
+    }
+
+    /// Takes our link away from among GitLab's scripts, with the directories that are empty then. Gives whether it was there.
+    pub(super) fn leave_custom(&self, name: &str) -> io::Result<bool> {
+        let custom = self.custom(name);
+        if what_is(&custom, LINK_CUSTOM)? != Found::Ours {
+            return Ok(false);
+        }
+        fs::remove_file(&custom)?;
+        for directory in custom.ancestors().skip(1).take(2) {
+            match fs::remove_dir(directory) {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(error),
+                Err(_) => break,
+                Ok(()) => {}
+            }
+        }
+        Ok(true)
     }
 
     fn put_back(&self, name: &str) -> io::Result<bool> {
@@ -204,7 +296,7 @@ impl HookFiles {
     }
 
     /// Makes a link, in one step where something has that name already.
-    fn link(&self, target: &Path, at: &Path) -> io::Result<()> {
+    pub(super) fn link(&self, target: &Path, at: &Path) -> io::Result<()> {
         let unfinished = self.own().join(format!("{UNFINISHED}link"));
         if fs::symlink_metadata(&unfinished).is_ok() {
             fs::remove_file(&unfinished)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use stoop_hook::guard::{Guard, GuardError};
 
-use super::hook_files::{Found, HookFiles};
+use super::hook_files::{Found, HookFiles, Layout};
 use super::install::{FREE_ONLY, TAKEN};
 
 /// The largest stub or guard file that is read, in bytes; larger ones are none of ours.
@@ -45,8 +45,8 @@ pub struct Condition {
 ///
 /// # Errors
 /// Something there cannot be read.
-pub fn inspect(repository: &Path, stub: &[u8]) -> io::Result<Condition> {
-    let files = HookFiles::of(repository);
+pub fn inspect(repository: &Path, stub: &[u8], layout: Layout) -> io::Result<Condition> {
+    let files = HookFiles::of(repository, layout);
     let hooks = TAKEN.into_iter().map(|name| Ok((name, files.found(name)?))).collect::<io::Result<Vec<_>>>()?;
     let proc_receive = files.found(FREE_ONLY)?;
     let guard = read(&files.own().join("guard"))?.map(|(text, _)| Guard::parse(&text));

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use stoop_hook::guard::{Guard, GuardError};
 
-use super::config_edit::{self, ALWAYS, NONCE_SEED, PROC_RECEIVE, Record};
-use super::hook_files::{Found, HookFiles, write_file};
+use super::config_edit::{self, ALWAYS, HOOKS_PATH, NONCE_SEED, PROC_RECEIVE, Record, Setting};
+use super::elsewhere;
+use super::hook_files::{Found, HookFiles, Layout, write_file};
 
 /// The hooks that Stoop always takes, keeping earlier ones.
 pub(super) const TAKEN: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
@@ -34,17 +35,6 @@ pub enum InstallError {
     /// The path is not a repository's own directory.
     #[error("{0} is not a Git repository (the directory that holds HEAD, objects and config)")]
     NotARepository(PathBuf),
-    /// Git would not run hooks from the repository.
-    #[error(
-        "git runs the hooks of {repository} from {hooks_path}, as core.hooksPath says, so hooks in the repository would never \
-         run; unset core.hooksPath for it, or leave the repository unmanaged"
-    )]
-    HooksPath {
-        /// The repository.
-        repository: PathBuf,
-        /// Where `core.hooksPath` leads.
-        hooks_path: PathBuf,
-    },
     /// Git's lock on the configuration exists.
     #[error(
         "{0} exists: another git process is changing the configuration, or one was stopped while it did; if none runs, remove the file"
@@ -90,50 +80,68 @@ impl InstallError {
 
 /// Installs the hooks of a repository, or brings them up to date; nothing is written where all is as it should be. `repository`
 /// is the directory that holds `HEAD`. A run that was stopped half-way is completed by the next.
-pub fn install(repository: &Path, stub: &[u8], guard: &Guard) -> Result<Installed, InstallError> {
+pub fn install(repository: &Path, stub: &[u8], guard: &Guard, layout: Layout) -> Result<Installed, InstallError> {
     check_repository(repository)?;
-    let files = HookFiles::of(repository);
+    let elsewhere = elsewhere::of(repository)?;
+    let files = HookFiles::of(repository, layout).with(elsewhere.is_some());
     let (hooks, own) = (files.hooks(), files.own());
     let made = !hooks.exists();
     fs::create_dir_all(&own).map_err(InstallError::io("make", &own))?;
-    if let Some(hooks_path) = config_edit::hooks_path(repository)? {
-        let same = fs::canonicalize(&hooks_path).ok() == fs::canonicalize(hooks).ok();
-        if !same {
-            if made {
-                // Both are empty; what else is there stays.
-                let _ = fs::remove_dir(&own).and_then(|()| fs::remove_dir(hooks));
-            } else {
-                let _ = fs::remove_dir(&own);
-            }
-            return Err(InstallError::HooksPath { repository: repository.to_owned(), hooks_path });
-        }
-    }
     files.sweep().map_err(InstallError::io("clean up", &own))?;
     let mut changed = write_guard(repository, guard)?;
     let path = own.join("stub");
     changed |= write_file(&path, stub, 0o755).map_err(InstallError::io("write", &path))?;
+    if let Some(elsewhere) = &elsewhere {
+        let led = elsewhere::lead_through(&files, elsewhere);
+        changed |= led.map_err(InstallError::io("lead through to", elsewhere))?;
+    }
     let found = files.found(FREE_ONLY).map_err(InstallError::io("read", &hooks.join(FREE_ONLY)))?;
-    let proc_receive = found != Found::Other;
+    // GitLab runs git with hooks of its own, where git would not find it.
+    let proc_receive = found != Found::Other && layout == Layout::Git;
+    if !proc_receive && found == Found::Ours {
+        changed |= files.give_back(FREE_ONLY).map_err(InstallError::io("put back", &hooks.join(FREE_ONLY)))?;
+    }
     let names = TAKEN.into_iter().chain(proc_receive.then_some(FREE_ONLY));
     for name in names {
+        if layout == Layout::Git {
+            changed |=
+                files.leave_custom(name).map_err(InstallError::io("remove", &repository.join("custom_hooks")))?;
+        }
         changed |= files.take_over(name).map_err(InstallError::io("install", &hooks.join(name)))?;
     }
     let seed = nonce_seed(&own.join("nonce-seed"))?;
     // Last: git must not look for a proc-receive hook that is not there yet.
-    let of_proc_receive = proc_receive.then_some(PROC_RECEIVE).into_iter().flatten();
-    let wanted: Vec<_> = ALWAYS.into_iter().chain([(NONCE_SEED, seed.as_str())]).chain(of_proc_receive).collect();
+    let path = files.path().to_string_lossy().into_owned();
+    let mut wanted: Vec<Setting<'_>> = ALWAYS.to_vec();
+    wanted.push((NONCE_SEED, &seed));
+    if proc_receive {
+        wanted.extend(PROC_RECEIVE);
+    }
+    if elsewhere.is_some() {
+        wanted.push((HOOKS_PATH, &path));
+    }
     changed |= config_edit::apply(repository, &own.join("settings"), &wanted, made)?;
+    if elsewhere.is_none() {
+        changed |= elsewhere::close(&files).map_err(InstallError::io("remove", &files.path()))?;
+    }
     let kept = TAKEN.into_iter().filter(|name| files.is_kept(name)).collect();
     Ok(Installed { changed, proc_receive, kept })
 }
 
 /// Whether the hooks look installed, with `proc-receive` as it was then: cheap enough to ask at every rescan. Another program
-/// that rewrites hooks is noticed; what [`install`] checks beyond the links is not looked at.
-pub fn looks_installed(repository: &Path, proc_receive: bool) -> bool {
-    let files = HookFiles::of(repository);
-    let wanted = if proc_receive { Found::Ours } else { Found::Other };
+/// that rewrites hooks is noticed, and that git is told to look elsewhere for them; what [`install`] checks beyond that is not
+/// looked at.
+pub fn looks_installed(repository: &Path, layout: Layout, proc_receive: bool) -> bool {
+    let files = HookFiles::of(repository, layout);
+    let as_it_was = match files.found(FREE_ONLY) {
+        Ok(Found::Ours) => proc_receive,
+        Ok(Found::Other) => !proc_receive,
+        Ok(Found::Nothing) => layout == Layout::Gitlab,
+        Err(_) => false,
+    };
     files.own().join("stub").exists()
-        && files.found(FREE_ONLY).is_ok_and(|found| found == wanted)
+        && as_it_was
+        && elsewhere::is_as_installed(&files, repository)
         && TAKEN.into_iter().all(|name| files.found(name).is_ok_and(|found| found == Found::Ours))
 }
 
@@ -141,7 +149,7 @@ pub fn looks_installed(repository: &Path, proc_receive: bool) -> bool {
 /// anything of Stoop's. A run that was stopped half-way is completed by the next.
 pub fn uninstall(repository: &Path) -> Result<bool, InstallError> {
     check_repository(repository)?;
-    let files = HookFiles::of(repository);
+    let files = HookFiles::of(repository, Layout::Git);
     let (hooks, own) = (files.hooks(), files.own());
     let mut changed = own.exists();
     for name in TAKEN.into_iter().chain([FREE_ONLY]) {
@@ -159,6 +167,7 @@ pub fn uninstall(repository: &Path) -> Result<bool, InstallError> {
         }
         if own.exists() {
             files.sweep().map_err(InstallError::io("clean up", &own))?;
+            elsewhere::close(&files).map_err(InstallError::io("remove", &files.path()))?;
         }
         for name in ["guard", "stub", "settings", "nonce-seed"] {
             remove(&own.join(name), |path| fs::remove_file(path))?;

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::hook_files::HookFiles;
+use super::hook_files::{HookFiles, Layout};
 
 /// How long a hook may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -59,7 +59,7 @@ pub enum TellError {
 
 /// The hook of others that git runs after a push to this repository, if there is one.
 pub fn other_post_receive(repository: &Path) -> Option<PathBuf> {
-    let path = HookFiles::of(repository).of_others(NAME).ok()??;
+    let path = HookFiles::of(repository, Layout::Git).of_others(NAME).ok()??;
     let executable = path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
     executable.then_some(path)
 }

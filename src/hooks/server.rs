@@ -20,6 +20,8 @@ use tracing::warn;
 
 use stoop_hook::wire::{MAX_FRAME, Reply, Request, Scanner, WireError};
 
+use super::peer;
+
 /// How many hooks are answered at once; more wait in the socket's queue.
 const CONNECTIONS: usize = 256;
 /// How long a hook may take to send its request, or to take its reply.
@@ -215,6 +217,8 @@ impl HookListener {
 enum ConnectionError {
     #[error("user id {0} may not ask")]
     Stranger(u32),
+    #[error("process {0:?} says that it is part of a push that does not run it")]
+    Foreign(Option<i32>),
     #[error("it sent no whole request in time")]
     Slow,
     #[error("it sent no request: {0}")]
@@ -237,15 +241,18 @@ async fn converse<S: HookService>(
     large: &Semaphore,
     uids: &[u32],
 ) -> Result<(), ConnectionError> {
-    let peer = stream.peer_cred()?.uid();
-    if !uids.contains(&peer) {
-        return Err(ConnectionError::Stranger(peer));
+    let peer = stream.peer_cred()?;
+    if !uids.contains(&peer.uid()) {
+        return Err(ConnectionError::Stranger(peer.uid()));
     }
     let (mut from, mut to) = stream.split();
     let request = match timeout(PATIENCE, read_request(&mut from, large)).await.map_err(|_| ConnectionError::Slow)?? {
         Some(request) => request,
         None => return Ok(()),
     };
+    if request.process.is_some_and(|process| peer::lies(peer.pid(), process)) {
+        return Err(ConnectionError::Foreign(peer.pid()));
+    }
     let closed = CancellationToken::new();
     let mut handling = std::pin::pin!(service.handle(request, closed.clone()));
     let mut byte = [0; 1];

@@ -39,7 +39,7 @@ fn request(hook: Hook) -> Request {
         process: None,
         quarantine: None,
         object_directory: None,
-        identity: None,
+        pusher: None,
         certificate: None,
         options: vec![],
         updates: vec![],

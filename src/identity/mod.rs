@@ -9,7 +9,9 @@ pub mod authenticate;
 pub mod authority;
 pub mod kubeconfig;
 pub mod passwords;
+pub mod pusher;
 pub mod server_certificate;
+pub mod ssh_keys;
 pub mod tokens;
 
 mod attempts;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use stoop::hooks::{Hook, State, looks_installed, uninstall};
+use stoop::hooks::{Hook, Layout, State, looks_installed, uninstall};
 
 use crate::world::{World, accept, refuse, snapshot};
 
@@ -61,7 +61,7 @@ fn where_a_forge_hands_on_to_a_directory_of_scripts_ours_lies_among_them() {
     assert_eq!((installed.proc_receive, &*installed.kept), (false, &[][..]));
     let script = |name: &str| fs::read_to_string(world.repository().join("hooks").join(name)).expect("there");
     assert_eq!((script("pre-receive"), script("post-receive")), (DISPATCHER.to_owned(), DISPATCHER.to_owned()));
-    assert!(!world.install(true).changed && looks_installed(world.repository(), false));
+    assert!(!world.install(true).changed && looks_installed(world.repository(), Layout::Git, false));
 
     let daemon = world.daemon(|request| match request.hook {
         Hook::PostReceive => accept(&["saved"]),
@@ -100,7 +100,7 @@ post-receive
         fs::remove_file(world.repository().join("hooks").join(name)).expect("removed");
         world.hook(name, DISPATCHER);
     }
-    assert!(looks_installed(world.repository(), false));
+    assert!(looks_installed(world.repository(), Layout::Git, false));
     for name in ["ran", "refs/heads/drafts/p/w", "refs/heads/free", "refs/pull/1/head"] {
         fs::remove_file(world.repository().join(name)).expect("removed");
     }
@@ -115,7 +115,7 @@ post-receive
 #[test]
 fn a_forge_that_comes_with_its_scripts_later_runs_them_and_ours() {
     let world = World::new();
-    assert!(world.install(true).proc_receive && looks_installed(world.repository(), true));
+    assert!(world.install(true).proc_receive && looks_installed(world.repository(), Layout::Git, true));
     for name in ["pre-receive", "post-receive"] {
         fs::create_dir(world.repository().join(format!("hooks/{name}.d"))).expect("made");
         fs::remove_file(world.repository().join("hooks").join(name)).expect("removed");
@@ -128,7 +128,7 @@ fn a_forge_that_comes_with_its_scripts_later_runs_them_and_ours() {
 exit 1
 ",
     );
-    assert!(!looks_installed(world.repository(), true), "the next rescan mends it");
+    assert!(!looks_installed(world.repository(), Layout::Git, true), "the next rescan mends it");
     // Until then nothing slips past: nobody has asked for these refs when they are to move.
     let daemon = world.daemon(|request| match request.hook {
         Hook::ReferenceTransaction(State::Prepared) => refuse("not asked for"),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use stoop::hooks::{Guard, HookService, Installed, Reply, Request, STUB, bind, install};
+use stoop::hooks::{Guard, HookService, Installed, Layout, Reply, Request, STUB, bind, install};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn accept(lines: &[&str]) -> Reply {
@@ -60,7 +60,7 @@ impl World {
     }
 
     pub(crate) fn install(&self, guarded: bool) -> Installed {
-        install(&self.repository, STUB, &self.guard(guarded)).expect("installed")
+        install(&self.repository, STUB, &self.guard(guarded), Layout::Git).expect("installed")
     }
 
     pub(crate) fn guard(&self, guarded: bool) -> Guard {

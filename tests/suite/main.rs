@@ -7,6 +7,9 @@ mod support;
 #[path = "../support/recording/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the soak uses the rest of it")]
 mod recording;
+#[path = "../support/servers/mod.rs"]
+#[allow(unreachable_pub, reason = "part of the support of all stories")]
+mod servers;
 #[path = "../support/traffic/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the soak uses the rest of it")]
 mod traffic;
@@ -21,6 +24,7 @@ mod crash;
 mod disk;
 mod doctor;
 mod faults;
+mod git_servers;
 mod goldens;
 mod kube_client;
 mod kubectl;

@@ -47,6 +47,7 @@ static DOOR: LazyLock<(Arc<Asked>, Router)> = LazyLock::new(|| {
         password: None,
         tokens: vec![TokenHash::of(TOKEN)],
         signing_keys: Vec::new(),
+        ssh_keys: Vec::new(),
     };
     let config = Arc::new(SharedConfig::fixed(Config { users: vec![user], ..Config::default() }));
     let authenticator = Arc::new(Authenticator::new(config.clone()).expect("random bytes"));

@@ -1,8 +1,8 @@
 //! The hook socket: bytes that anyone on the socket may send, read by the daemon as a request and by the stub as a reply.
 
 use stoop_hook::wire::{
-    Certificate, Fields, Hook, MAX_IDENTITY, MAX_OPTIONS, Process, Reply, Request, Scanner, State, Update, Verdict,
-    WireError, read_frame,
+    Certificate, Fields, Hook, MAX_IDENTITY, MAX_LOGIN, MAX_OPTIONS, Process, Pusher, Reply, Request, Scanner, State,
+    Update, Verdict, WireError, read_frame,
 };
 
 use super::input::Input;
@@ -29,7 +29,11 @@ fn request(data: &[u8]) {
     for path in [&request.quarantine, &request.object_directory].into_iter().flatten() {
         assert!(path.is_absolute());
     }
-    assert!(request.identity.is_none_or(|identity| (1..=MAX_IDENTITY).contains(&identity.len())));
+    let fits = |pusher| match pusher {
+        Pusher::Name(name) => (1..=MAX_IDENTITY).contains(&name.len()),
+        Pusher::Login(file) => (1..=MAX_LOGIN).contains(&file.len()),
+    };
+    assert!(request.pusher.is_none_or(fits));
     assert!(request.options.iter().map(Vec::len).sum::<usize>() <= MAX_OPTIONS);
     for update in &request.updates {
         assert!(!update.name.is_empty() && !update.name.iter().any(|byte| *byte <= b' ' || *byte == 0x7f));
@@ -116,7 +120,9 @@ fn make_request(data: &[u8]) -> Request {
     };
     let git_dir = path(&mut input, 0).unwrap_or_else(|| "/srv/git/a.git".into());
     let (quarantine, object_directory) = (path(&mut input, 1), path(&mut input, 2));
-    let identity = Some(input.line().to_vec()).filter(|name| (1..=MAX_IDENTITY).contains(&name.len()));
+    let said = Some(input.line().to_vec()).filter(|said| (1..=MAX_IDENTITY).contains(&said.len()));
+    let by_login = |said: &Vec<u8>| said.starts_with(b"publickey ");
+    let pusher = said.map(|said| if by_login(&said) { Pusher::Login(said) } else { Pusher::Name(said) });
     let process = (given & 4 != 0).then(|| Process { pid: u32::from(given) << 20, start: u64::MAX - u64::from(given) });
     let certificate = (given & 8 != 0).then(|| {
         let directory = input.line().iter().copied().filter(|byte| *byte != 0).take(4000).collect();
@@ -134,7 +140,7 @@ fn make_request(data: &[u8]) -> Request {
     if options.iter().map(Vec::len).sum::<usize>() > MAX_OPTIONS {
         options.clear();
     }
-    Request { hook, git_dir, process, quarantine, object_directory, identity, certificate, options, updates }
+    Request { hook, git_dir, process, quarantine, object_directory, pusher, certificate, options, updates }
 }
 
 fn make_reply(data: &[u8]) -> Reply {

@@ -16,6 +16,7 @@ pub mod object_names;
 pub mod patches;
 pub mod push_certificates;
 pub mod push_options;
+pub mod pushers;
 pub mod ref_names;
 pub mod selectors;
 pub mod world;
@@ -24,7 +25,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its program in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("api_paths", api_paths::run),
     ("commits", commits::run),
     ("git_paths", git_paths::run),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("patches", patches::run),
     ("push_certificates", push_certificates::run),
     ("push_options", push_options::run),
+    ("pushers", pushers::run),
     ("ref_names", ref_names::run),
     ("selectors", selectors::run),
 ];

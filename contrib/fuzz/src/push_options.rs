@@ -66,7 +66,7 @@ fn handed_on(options: Vec<Vec<u8>>) {
         process: None,
         quarantine: None,
         object_directory: None,
-        identity: None,
+        pusher: None,
         certificate: None,
         options,
         updates: Vec::new(),

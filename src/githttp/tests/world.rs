@@ -70,6 +70,7 @@ impl World {
                 password: None,
                 tokens: vec![TokenHash::of(token.reveal())],
                 signing_keys: Vec::new(),
+                ssh_keys: Vec::new(),
             });
         }
         let config = Arc::new(SharedConfig::fixed(wishes.config));

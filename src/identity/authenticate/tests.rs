@@ -16,6 +16,7 @@ fn user(text: &str, role: Role, password: Option<&str>, tokens: &[&Token]) -> Us
         password: password.map(|password| PasswordHash::of(password).expect("hashed")),
         tokens: tokens.iter().map(|token| TokenHash::of(token.reveal())).collect(),
         signing_keys: Vec::new(),
+        ssh_keys: Vec::new(),
     }
 }
 
