@@ -96,7 +96,9 @@ fn lasting_word(word: &str) -> String {
                 .unwrap_or(rest.len())
                 .max(first.len_utf8())
         };
-        let (length, put) = if rest.starts_with("stoop_") && run("_-") > 40 {
+        let (length, put) = if rest.starts_with("SHA256:") {
+            (rest.len(), "KEY")
+        } else if rest.starts_with("stoop_") && run("_-") > 40 {
             (run("_-"), "TOKEN")
         } else {
             let part = &rest[..run("")];
