@@ -8,12 +8,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use stoop::audit;
 use stoop::cli::{self, ObjectFormat};
-use stoop::config::Config;
+use stoop::config::{Config, RepositoryPath};
+use stoop::daemon::errand::{self, Errand, Place, Request};
 use stoop::daemon::{self, DEPTH, Options, default_state};
 use stoop::demo;
 use stoop::doctor::{self, Level};
+use stoop::domain::names::{PackagePath, UserName, Workspace};
 use stoop::domain::oid::ObjectId;
+use stoop::identity::kubeconfig::ADMIN;
 use stoop::telemetry::{LogFormat, init_logging};
 use stoop::verify::{self, AllowedSigners};
 
@@ -46,9 +50,10 @@ enum Command {
     Config(ConfigCommand),
     /// Print a kubeconfig for a user
     Kubeconfig(Kubeconfig),
-    /// Look at what the ledger says
-    #[command(subcommand)]
-    Audit(AuditCommand),
+    /// List what was moved behind the doors: refs that are not as the ledger says; fails if there are any
+    Audit(Audit),
+    /// Make a dropped draft or proposal a draft again, or list what is kept
+    Restore(Restore),
     /// Check everything Stoop stands on, and say what to do; changes nothing, fails if a check does
     Doctor(Doctor),
 }
@@ -88,6 +93,63 @@ struct Verify {
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Audit {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    /// One repository's path below the root [default: all]
+    #[arg(required_if_eq("restore", "true"))]
+    repository: Option<String>,
+    /// With --restore, only this package's refs
+    #[arg(requires = "restore")]
+    package: Option<String>,
+    /// The directory below which the repositories are
+    #[arg(long, required = true)]
+    root: Option<PathBuf>,
+    /// The daemon's state directory [default: ROOT/.stoop]
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// The daemon's configuration file
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+    /// Put the refs back to what the ledger says
+    #[arg(long, conflicts_with = "json")]
+    restore: bool,
+    /// The administrator in whose name refs are put back
+    #[arg(long, default_value = ADMIN)]
+    user: String,
+}
+
+#[derive(Debug, Args)]
+struct Restore {
+    /// The repository's path below the root
+    repository: String,
+    /// The package
+    #[arg(required_unless_present = "list", requires = "workspace")]
+    package: Option<String>,
+    /// The workspace
+    workspace: Option<String>,
+    /// List what was dropped and is kept, newest first
+    #[arg(long, conflicts_with = "package")]
+    list: bool,
+    /// The directory below which the repositories are
+    #[arg(long)]
+    root: PathBuf,
+    /// The daemon's state directory [default: ROOT/.stoop]
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// The daemon's configuration file
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// The author in whose name it is restored
+    #[arg(long, default_value = ADMIN)]
+    user: String,
 }
 
 #[derive(Debug, Args)]
@@ -206,12 +268,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print(if json { report.json() } else { report.text() })?;
             return Ok(if report.count(Level::Fail) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Audit(AuditCommand::Verify(Verify { repository, allowed_signers, known, json })) => {
-            let allowed_signers = allowed_signers.map(|file| AllowedSigners::load(&file)).transpose()?;
-            let report = verify::verify(&verify::Options { repository, allowed_signers, known })?;
-            print(if json { report.json() } else { report.text() })?;
-            return Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
+        Command::Audit(audit) => return audit_command(audit),
+        Command::Restore(restore) => return restore_command(restore),
         Command::Demo { exit } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(demo::run(exit))
@@ -243,6 +301,63 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
     }?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn audit_command(audit: Audit) -> anyhow::Result<ExitCode> {
+    let Audit { command, repository, package, root, state, config, json, restore, user } = audit;
+    if let Some(AuditCommand::Verify(verify)) = command {
+        return verify_command(verify);
+    }
+    let root = root.unwrap_or_default();
+    if let (true, Some(repository)) = (restore, repository.as_ref()) {
+        let package = package.as_deref().map(PackagePath::parse).transpose()?;
+        return errand(root, state, config, &user, repository, Errand::PutBack(package));
+    }
+    let repository = repository.as_deref().map(RepositoryPath::parse).transpose()?;
+    let report = audit::examine(&audit::Options { root, config, repository, depth: DEPTH })?;
+    print(if json { report.json() } else { report.text() })?;
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verify_command(verify: Verify) -> anyhow::Result<ExitCode> {
+    let Verify { repository, allowed_signers, known, json } = verify;
+    let allowed_signers = allowed_signers.map(|file| AllowedSigners::load(&file)).transpose()?;
+    let report = verify::verify(&verify::Options { repository, allowed_signers, known })?;
+    print(if json { report.json() } else { report.text() })?;
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn restore_command(restore: Restore) -> anyhow::Result<ExitCode> {
+    let Restore { repository, package, workspace, list: _, root, state, config, user } = restore;
+    match (package, workspace) {
+        (Some(package), Some(workspace)) => {
+            let restore = Errand::Restore(PackagePath::parse(&package)?, Workspace::parse(&workspace)?);
+            errand(root, state, config, &user, &repository, restore)
+        }
+        _ => {
+            let repository = Some(RepositoryPath::parse(&repository)?);
+            let kept = audit::kept(&audit::Options { root, config, repository, depth: DEPTH })?;
+            print(audit::list(&kept))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Has an errand done and prints what became of it; a failure when something was left undone.
+fn errand(
+    root: PathBuf,
+    state: Option<PathBuf>,
+    config: Option<PathBuf>,
+    user: &str,
+    repository: &str,
+    errand: Errand,
+) -> anyhow::Result<ExitCode> {
+    let state = state.unwrap_or_else(|| default_state(&root));
+    let request = Request { user: UserName::parse(user)?, repository: repository.to_owned(), errand };
+    let reply = errand::run(&Place { root, state, config }, &request)?;
+    let lines = reply.done.iter().chain(&reply.left).map(|line| format!("{line}\n")).collect();
+    print(lines)?;
+    Ok(if reply.left.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(text: String) -> anyhow::Result<()> {

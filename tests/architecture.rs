@@ -12,8 +12,9 @@ mod source;
 use source::{code, paths};
 
 /// Which modules each module may use. `main`, `cli` and `daemon` are the wiring.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("api", &["commands", "domain", "index", "krm"]),
+    ("audit", &["config", "domain", "git", "index"]),
     ("cli", &["config", "domain", "git", "hooks", "identity"]),
     ("commands", &["domain", "git", "index", "krm", "process", "signature", "step", "telemetry"]),
     ("config", &["domain", "identity", "signature"]),
@@ -46,7 +47,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("krm", &[]),
     ("lib", &[]),
     ("listen", &["identity"]),
-    ("main", &["cli", "config", "daemon", "demo", "doctor", "domain", "telemetry", "verify"]),
+    ("main", &["audit", "cli", "config", "daemon", "demo", "doctor", "domain", "identity", "telemetry", "verify"]),
     ("process", &[]),
     ("signature", &["domain"]),
     ("step", &[]),

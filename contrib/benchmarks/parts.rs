@@ -134,7 +134,7 @@ fn scan_one_package_of_5(bencher: Bencher<'_, '_>) {
             cache: &cache,
             line: None,
         };
-        scanner.package(&package, &mut FactStore::default()).expect("a package").len()
+        scanner.package(&package, &mut FactStore::default()).expect("a package").1.len()
     });
 }
 

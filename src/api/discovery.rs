@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::ApiState;
 use super::negotiation::{self, Encoding};
 use super::read::answer;
-use super::resource::{Id, NAMESPACES, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
+use super::resource::{EVENTS, Id, NAMESPACES, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
 use super::status::ApiError;
 
 /// One resource, or subresource, of a group.
@@ -24,8 +24,10 @@ struct Served {
 
 const READ: &[&str] = &["get", "list"];
 
-const CORE: &[Served] =
-    &[Served { id: &NAMESPACES, subresource: "", namespaced: false, verbs: READ, short_names: &["ns"] }];
+const CORE: &[Served] = &[
+    Served { id: &EVENTS, subresource: "", namespaced: true, verbs: &["get", "list", "watch"], short_names: &["ev"] },
+    Served { id: &NAMESPACES, subresource: "", namespaced: false, verbs: READ, short_names: &["ns"] },
+];
 
 const PORCH: &[Served] = &[
     Served { id: &PACKAGE_REVISION_RESOURCES, subresource: "", namespaced: true, verbs: READ, short_names: &[] },

@@ -18,9 +18,12 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
         Code::Stale | Code::Busy => ApiError::conflict(id, name, &text),
         Code::BadRequest => ApiError::bad_request(text),
         Code::Failed => ApiError::internal(&text),
-        Code::WrongState | Code::ProposalLocked | Code::NotReady | Code::NotRendered | Code::StaleBase => {
-            ApiError::invalid(id, name, vec![cause("spec.lifecycle", text)])
-        }
+        Code::WrongState
+        | Code::ProposalLocked
+        | Code::NotReady
+        | Code::NotRendered
+        | Code::StaleBase
+        | Code::Tampered => ApiError::invalid(id, name, vec![cause("spec.lifecycle", text)]),
         Code::WorkspaceUsed => ApiError::invalid(id, name, vec![cause("spec.workspaceName", text)]),
         Code::BadName | Code::Nested => ApiError::invalid(id, name, vec![cause("spec.packageName", text)]),
         Code::Internal

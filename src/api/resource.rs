@@ -61,6 +61,9 @@ pub(crate) const REPOSITORIES: Id = Id {
 pub(crate) const NAMESPACES: Id =
     Id { group: "", version: "v1", kind: "Namespace", plural: "namespaces", singular: "namespace" };
 
+/// Event, of the core group.
+pub(crate) const EVENTS: Id = Id { group: "", version: "v1", kind: "Event", plural: "events", singular: "event" };
+
 impl Id {
     /// `group/version`, or the version alone in the core group.
     pub(crate) fn api_version(&self) -> String {

@@ -11,11 +11,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::ApiState;
+use super::objects::event::Events;
 use super::objects::namespace::Namespaces;
 use super::objects::package_revision::PackageRevisions;
 use super::objects::package_revision_resources::PackageRevisionResources;
 use super::objects::repository::Repositories;
-use super::resource::{Id, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
+use super::resource::{EVENTS, Id, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
 use super::status::ApiError;
 use super::update::{self, Door};
 use super::{delete, discovery, health, limits, openapi, read, requester};
@@ -27,6 +28,8 @@ const CONFIG: &str = "/apis/config.porch.kpt.dev/v1alpha1";
 const PUSH: &str = ": push a branch drafts/<package>/<workspace> to the repository instead";
 const FOUND: &str =
     ": Stoop serves the repositories that it finds below its root; change them there or in its configuration";
+
+const SAID: &str = ": Stoop says by itself what happens, and lets go of it after an hour";
 
 /// The API as a router. Authentication goes in front of it and leaves a [`super::Requester`] on each request.
 pub fn router<P: Packages>(state: ApiState<P>) -> Router {
@@ -94,7 +97,7 @@ fn revision_routes<P: Packages>() -> Router<ApiState<P>> {
         .route(&in_namespace(PORCH, "packagerevisionresources/{name}"), content)
 }
 
-/// Repositories and namespaces.
+/// Repositories, namespaces and events.
 fn other_routes<P: Packages>() -> Router<ApiState<P>> {
     let repositories = get(read::list_or_watch::<Repositories, P>)
         .post(refuse(&REPOSITORIES, "create", FOUND, "GET,HEAD"))
@@ -103,10 +106,20 @@ fn other_routes<P: Packages>() -> Router<ApiState<P>> {
         .put(refuse(&REPOSITORIES, "update", FOUND, "GET,HEAD"))
         .patch(refuse(&REPOSITORIES, "patch", FOUND, "GET,HEAD"))
         .delete(refuse(&REPOSITORIES, "delete", FOUND, "GET,HEAD"));
+    let events = get(read::list_or_watch::<Events, P>)
+        .post(refuse(&EVENTS, "create", SAID, "GET,HEAD"))
+        .delete(refuse(&EVENTS, "deletecollection", SAID, "GET,HEAD"));
+    let event = get(read::get::<Events, P>)
+        .put(refuse(&EVENTS, "update", SAID, "GET,HEAD"))
+        .patch(refuse(&EVENTS, "patch", SAID, "GET,HEAD"))
+        .delete(refuse(&EVENTS, "delete", SAID, "GET,HEAD"));
     Router::new()
         .route(&format!("{CONFIG}/repositories"), get(read::list_or_watch::<Repositories, P>))
         .route(&in_namespace(CONFIG, "repositories"), repositories)
         .route(&in_namespace(CONFIG, "repositories/{name}"), repository)
+        .route("/api/v1/events", get(read::list_or_watch::<Events, P>))
+        .route("/api/v1/namespaces/{namespace}/events", events)
+        .route("/api/v1/namespaces/{namespace}/events/{name}", event)
         .route("/api/v1/namespaces", get(read::list_only::<Namespaces, P>))
         .route("/api/v1/namespaces/{name}", get(read::get::<Namespaces, P>))
 }

@@ -1,9 +1,10 @@
-//! The end of a transition: the one place where it is logged and counted, whichever door it came through and whoever completed it.
+//! The end of a transition: the one place where it is logged, counted and said, whichever door it came through and whoever completed it.
 //!
 //! Never here: the ledger's record of it (see `record`), and the verdicts before it.
 
 use std::time::Duration;
 
+use super::notice;
 use super::repository::ManagedRepository;
 use crate::domain::ledger::{Deed, Via};
 use crate::domain::lifecycle::Action;
@@ -24,11 +25,13 @@ pub(super) fn tell(
         Via::Push => (Door::Git, "push"),
         Via::Api => (Door::Api, "api"),
         Via::ApiUnbound => (Door::Api, "api-unbound"),
+        Via::Restored => (Door::Git, "restored"),
         Via::Found => (Door::Git, "found"),
     };
     let since_decided = Duration::from_micros(clock::now().0.saturating_sub(deed.at.0));
     repository.metrics.transition(door, action.as_str(), since_decided);
     let key = repository.guarded.key();
+    notice::completed(repository, (package, workspace), action, revision, deed);
     let revision = revision.map(RevisionNumber::segment).unwrap_or_default();
     tracing::info!(
         repository = %key.name, namespace = %key.namespace, %package, %workspace, action = action.as_str(), revision,

@@ -6,6 +6,7 @@ use super::collect::collect;
 use super::explain;
 use crate::domain::change::Change;
 use crate::domain::evidence::{Evidence, Limits, Stage, judge, warnings};
+use crate::domain::integrity::{Finding, Subject};
 use crate::domain::lifecycle::{Action, Lifecycle, State, step};
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
@@ -91,6 +92,9 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
     if let Some(intent) = under_way.filter(|intent| (intent.action, intent.deed.commit) != (change.action, commit)) {
         return Err(explain::unfinished(change, intent));
     }
+    if let Some(finding) = object.and_then(|object| forbids(object, change.action)) {
+        return Err(explain::tampered(change, finding, commit));
+    }
     let mut decision = Decision {
         change: Change { commit: Some(commit), ..change.clone() },
         commit,
@@ -125,6 +129,16 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         Action::DropDraft | Action::DropProposal | Action::Reject | Action::RefuseDeletion => {}
     }
     Ok(decision)
+}
+
+/// The finding that keeps a proposal, or the proposal of a deletion, from being approved: nobody made it as it is.
+fn forbids(object: &PackageRevision, action: Action) -> Option<&Finding> {
+    let subject = match action {
+        Action::Approve => Subject::Proposal,
+        Action::Delete => Subject::Marker,
+        _ => return None,
+    };
+    object.findings.iter().find(|finding| finding.subject == subject)
 }
 
 /// The commit the change is bound to: the one it names, which for anything but new content must be the one there is.

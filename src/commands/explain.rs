@@ -3,6 +3,7 @@
 //! Never here: deciding.
 
 use crate::domain::change::Change;
+use crate::domain::integrity::Finding;
 use crate::domain::ledger::Intent;
 use crate::domain::lifecycle::{Action, Lifecycle, State};
 use crate::domain::names::{PackagePath, UserName, Workspace};
@@ -59,6 +60,20 @@ pub fn illegal_step(change: &Change, state: State, code: Code, there: Option<Obj
         ),
         _ => Refusal::new(code, format!("{title} is {state}: you cannot {} it from there", verb(change.action))),
     }
+}
+
+/// The refusal of an approval of what nobody proposed as it is now.
+pub fn tampered(change: &Change, finding: &Finding, there: ObjectId) -> Refusal {
+    let (package, workspace) = (&change.package, &change.workspace);
+    let title = title(package, workspace);
+    let next = match change.action {
+        Action::Approve => {
+            let draft = RefName::draft(package, workspace);
+            format!("look at it, reject it (git push origin {there}:{draft}), and have it proposed again")
+        }
+        _ => format!("refuse the deletion first (git push origin :{}), and have it proposed again", finding.name),
+    };
+    Refusal::new(Code::Tampered, format!("{title} was moved behind the doors: {finding}")).next(next)
 }
 
 fn verb(action: Action) -> &'static str {

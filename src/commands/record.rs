@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use crate::domain::annotation::ORCHESTRATOR;
-use crate::domain::ledger::{Deed, Entry, EntryKey, Versions};
+use crate::domain::ledger::{Before, Deed, Entry, EntryKey, Published, Versions};
 use crate::domain::lifecycle::Action;
 use crate::domain::names::{PackagePath, UserName, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::ref_plan::RefEdit;
-use crate::domain::refs::RevisionNumber;
-use crate::git::{GitError, LedgerStore, Person, Reader, TransactError, transact};
+use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RevisionNumber, TAGS};
+use crate::git::{BEFORE, GitError, LedgerStore, Person, Reader, RefValue, TransactError, transact};
+use crate::index::assemble::of_package;
 use crate::index::clock;
 use crate::index::guarded::{Guarded, View, Writer};
 
@@ -23,6 +24,8 @@ pub struct Draft {
     beside: BTreeMap<String, Vec<u8>>,
     /// Whether the message alone is worth a commit.
     worth_telling: bool,
+    /// Refs that move in the same transaction.
+    edits: Vec<RefEdit>,
 }
 
 impl Draft {
@@ -40,6 +43,11 @@ impl Draft {
     /// Makes it be written for its message, even if no entry changes.
     pub fn tell(&mut self) {
         self.worth_telling = true;
+    }
+
+    /// Adds a ref that is to move in the ledger's transaction, after the ledger.
+    pub fn move_with_it(&mut self, edit: RefEdit) {
+        self.edits.push(edit);
     }
 
     /// Whether there is nothing to write.
@@ -83,16 +91,18 @@ pub fn summary(lines: &[String]) -> Option<String> {
 /// A commit of the ledger that is written and that nothing leads to yet.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The edit that makes it the ledger's head, to go before the edits it announces in their transaction.
-    pub edit: RefEdit,
+    /// The edit that makes it the ledger's head, and those that go with it; to go before the edits it announces in their
+    /// transaction.
+    pub edits: Vec<RefEdit>,
     head: ObjectId,
     entries: Vec<Entry>,
+    before: Option<Before>,
 }
 
 impl Prepared {
     /// Takes note that the ledger is there: the view then in force has the entries.
     pub fn moved(self, guarded: &Guarded) {
-        guarded.ledger_written(self.head, self.entries.into_iter());
+        guarded.ledger_written(self.head, self.entries.into_iter(), self.before);
     }
 }
 
@@ -109,9 +119,25 @@ pub fn prepare(
     }
     let beside = draft.beside.into_iter().map(|(path, content)| (path, Some(content)));
     let entries = draft.entries.iter().map(|(key, entry)| (key.as_str().to_owned(), file(entry)));
-    let edits: Vec<(String, Option<Vec<u8>>)> = entries.chain(beside).collect();
+    let mut edits: Vec<(String, Option<Vec<u8>>)> = entries.chain(beside).collect();
+    let before = view.ledger_head.is_none().then(|| older(view));
+    edits.extend(before.as_ref().map(|before| (BEFORE.to_owned(), Some(before.to_bytes()))));
     let (head, edit) = LedgerStore::prepare(reader, view.ledger_head, &edits, message, author)?;
-    Ok(Some(Prepared { edit, head, entries: draft.entries.into_values().collect() }))
+    let edits = std::iter::once(edit).chain(draft.edits).collect();
+    Ok(Some(Prepared { edits, head, entries: draft.entries.into_values().collect(), before }))
+}
+
+/// The refs of package revisions that are there before the ledger's first commit: what it says nothing of since then, others
+/// brought there.
+fn older(view: &View) -> Before {
+    let of_stoop = [DRAFTS, PROPOSED, DELETION_PROPOSED].into_iter().flat_map(|prefix| view.snapshot.under(prefix));
+    let stands = |value: &&RefValue| {
+        let above =
+            value.name.as_str()[TAGS.len()..].rsplit_once('/').and_then(|(above, _)| PackagePath::parse(above).ok());
+        above.is_some_and(|package| of_package(&view.objects, &package).next().is_some())
+    };
+    let tags = view.snapshot.under(TAGS).filter(stands);
+    Before::new(of_stoop.chain(tags).map(|value| (value.name.clone(), value.target)).collect())
 }
 
 /// An entry's file in the ledger; none for one that is spent.
@@ -131,7 +157,7 @@ pub fn append(
 ) -> Result<(), TransactError> {
     let reader = guarded.store().reader();
     if let Some(prepared) = prepare(&reader, view, draft, message, author)? {
-        transact(&reader, std::slice::from_ref(&prepared.edit))?;
+        transact(&reader, &prepared.edits)?;
         prepared.moved(guarded);
     }
     Ok(())
@@ -153,6 +179,12 @@ pub fn conclude(
         let Some(object) = view.objects.get(id) else { continue };
         let entry = draft.entry(view, &object.package, &object.workspace);
         entry.created.get_or_insert(object.created);
+        if object.lifecycle.is_published() && !object.is_placeholder() && object.findings.is_empty() {
+            // Older than the ledger: from now on it stays as it is.
+            let standing = view.snapshot.get(&object.ref_name).map(|value| value.target);
+            let published = |target| Published { tag: object.ref_name.clone(), target };
+            entry.published = entry.published.take().or(standing.map(published));
+        }
         entry.versions = Some(Versions {
             resource_version: object.resource_version,
             digest: object.digest(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::announce::Outbox;
+use super::findings::Told;
 use super::lease::Leases;
 use super::push::signed::Waiting;
 use crate::domain::oid::ObjectId;
@@ -29,9 +30,10 @@ pub struct ManagedRepository {
     announced: Mutex<Option<ObjectId>>,
     leases: Mutex<Leases>,
     certificates: Mutex<Waiting>,
-    told: Condvar,
+    outcome: Condvar,
     /// The refs as the last settlement or transition left them.
     settled: Mutex<Option<RefSnapshot>>,
+    told: Mutex<Told>,
 }
 
 impl ManagedRepository {
@@ -45,8 +47,9 @@ impl ManagedRepository {
             announced: Mutex::default(),
             leases: Mutex::default(),
             certificates: Mutex::default(),
-            told: Condvar::new(),
+            outcome: Condvar::new(),
             settled: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -72,12 +75,12 @@ impl ManagedRepository {
 
     /// Wakes those who wait for the outcome of their push.
     pub fn tell(&self) {
-        self.told.notify_all();
+        self.outcome.notify_all();
     }
 
     /// Waits a moment for `tell`.
     pub fn wait_for_outcome(&self, leases: MutexGuard<'_, Leases>, time: Duration) {
-        drop(self.told.wait_timeout(leases, time));
+        drop(self.outcome.wait_timeout(leases, time));
     }
 
     /// Sees to it that what moved is announced. Returns at once.
@@ -112,6 +115,16 @@ impl ManagedRepository {
                 self.metrics.found(RescanFinding::Ref);
             }
         }
+    }
+
+    /// The findings that were told of.
+    pub(super) fn told_findings(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// How many refs are not as the ledger says.
+    pub fn findings(&self) -> usize {
+        self.told_findings().count()
     }
 
     fn settled(&self) -> MutexGuard<'_, Option<RefSnapshot>> {

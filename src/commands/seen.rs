@@ -8,7 +8,7 @@ use crate::domain::ledger::{Entry, Intent};
 use crate::domain::lifecycle::Action;
 use crate::domain::oid::ObjectId;
 use crate::domain::ref_plan::RefEdit;
-use crate::domain::refs::{RefName, TAGS};
+use crate::domain::refs::RefName;
 use crate::git::{GitError, Reader};
 use crate::index::guarded::View;
 
@@ -59,11 +59,10 @@ impl<'a> Refs<'a> {
         match (intent.action, intent.revision) {
             (Action::Approve, Some(number)) => self.value(&RefName::tag(package, &number.segment())),
             (Action::Delete, _) => {
-                let tags = format!("{TAGS}{package}/");
-                let goes = |update: &PushedRef| update.new.is_none() && update.name.as_str().starts_with(&tags);
                 let object = self.view.objects.get(&(package.clone(), workspace.clone()));
-                let there = object.filter(|object| object.lifecycle.is_published()).map(|object| object.commit);
-                there.filter(|_| !self.pushed.iter().any(goes))
+                let object = object.filter(|object| object.lifecycle.is_published())?;
+                // The object is shown as it was published, whatever becomes of its tag.
+                if object.is_placeholder() { Some(object.commit) } else { self.value(&object.ref_name) }
             }
             _ => None,
         }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::completed;
 use super::decide::{Decision, Scene, decide};
+use super::findings;
 use super::lease::{Lease, LeaseStage, Purpose};
 use super::push::reply;
 use super::record::{self, Draft, conclude, orchestrator, person};
@@ -19,14 +20,15 @@ use crate::domain::annotation::ORCHESTRATOR;
 use crate::domain::announcement::{self, Announcement, RefMove};
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
-use crate::domain::ledger::{Entry, Intent};
+use crate::domain::ledger::{Deed, Entry, Intent, Published};
 use crate::domain::lifecycle::Action;
 use crate::domain::names::UserName;
 use crate::domain::policy::{Actor, Role};
 use crate::domain::ref_plan::RefEdit;
-use crate::domain::refs::{APPROVE, REJECT, RefKind, classify};
+use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
 use crate::git::{GitError, TransactError};
-use crate::index::guarded::{View, Writer};
+use crate::index::assemble::of_package;
+use crate::index::guarded::{Guarded, View, Writer};
 use crate::step::Step;
 use crate::telemetry::RescanFinding;
 
@@ -37,7 +39,8 @@ struct Found {
     done: Vec<(Entry, Intent)>,
     /// Transitions of which no ref moved, and none will.
     dropped: Vec<Entry>,
-    imports: Vec<String>,
+    /// Refs that an administrator brought in.
+    imports: Vec<(RefName, Deed)>,
 }
 
 /// Settles the repository; the view is the one that it leaves.
@@ -67,10 +70,13 @@ pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Res
     let (found, view) = move_refs(repository, writer)?;
     let idle = found.done.is_empty() && found.dropped.is_empty() && found.imports.is_empty();
     if idle && repository.guarded.unrecorded().is_empty() {
+        findings::tell(repository, &view);
         return Ok(view);
     }
     write_down(repository, writer, &view, &found);
-    repository.guarded.refresh()
+    let view = repository.guarded.refresh()?;
+    findings::tell(repository, &view);
+    Ok(view)
 }
 
 /// Moves the refs that are still to move, shows the outcome to watchers and pushers, and leaves the deeds to the next
@@ -92,6 +98,10 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     repository.metrics.refreshed(begun.elapsed());
     repository.count_found(&view);
     let reader = guarded.store().reader();
+    if let Some(finding) = &view.ledger_finding {
+        findings::put_ledger_back(repository, &reader, finding);
+        view = guarded.refresh()?;
+    }
     if pushed_verdict_refs(repository, writer, &view)? {
         view = guarded.refresh()?;
     }
@@ -127,7 +137,7 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     if !edits.is_empty() {
         let message = "Begin to move what is left to move";
         let begun = record::prepare(&reader, &view, unnamed, message, orchestrator())?;
-        edits.splice(0..0, begun.iter().map(|begun| begun.edit.clone()));
+        edits.splice(0..0, begun.iter().flat_map(|begun| begun.edits.iter().cloned()));
         if let Err(error) = crate::git::transact(&reader, &edits) {
             tracing::error!(%error, repository = %guarded.key().name, "a transition could not be completed; the next rescan tries again");
             return Ok((found, view));
@@ -158,7 +168,7 @@ fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
                 done.into_iter().chain(reply::signed(deed)).collect()
             }
             Purpose::Import(name, deed) => {
-                found.imports.push(format!("import {name} at {} by {}", deed.commit, deed.by));
+                found.imports.push((name.clone(), deed.clone()));
                 vec![format!("{}: imported", name.shortened())]
             }
             Purpose::Part(_) => Vec::new(),
@@ -174,8 +184,11 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
     let message = message(found) + &announcement::paragraph(&told);
     let author = found.done.first().map_or_else(orchestrator, |(_, intent)| person(&intent.deed.by));
     let mut draft = Draft::default();
-    for (entry, Intent { action, deed, revision, .. }) in &found.done {
-        draft.entry(view, &entry.package, &entry.workspace).record(*action, deed.clone(), *revision);
+    for (entry, intent) in &found.done {
+        draft.entry(view, &entry.package, &entry.workspace).finish(intent);
+    }
+    for (name, deed) in &found.imports {
+        imported(guarded, view, &mut draft, name, deed);
     }
     for entry in &found.dropped {
         tracing::warn!(
@@ -199,12 +212,24 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
     }
 }
 
+/// Takes a tag that an administrator brought in for one that was published: it stays where it is.
+fn imported(guarded: &Guarded, view: &View, draft: &mut Draft, name: &RefName, deed: &Deed) {
+    let RefKind::Tag(package, _) = classify(name, &guarded.key().registration) else { return };
+    let Some((workspace, _)) = of_package(&view.objects, &package).find(|(_, object)| object.ref_name == *name) else {
+        return;
+    };
+    let standing = view.snapshot.get(name).map(|value| Published { tag: name.clone(), target: value.target });
+    let entry = draft.entry(view, &package, workspace);
+    (entry.imported, entry.published) = (Some(deed.clone()), standing);
+}
+
 /// What the ledger's log says of it.
 fn message(found: &Found) -> String {
     let deed = |(entry, Intent { action, deed, revision, .. }): &(Entry, Intent)| {
         record::line((&entry.package, &entry.workspace), *action, *revision, deed)
     };
-    let lines: Vec<String> = found.done.iter().map(deed).chain(found.imports.iter().cloned()).collect();
+    let import = |(name, deed): &(RefName, Deed)| format!("import {name} at {} by {}", deed.commit, deed.by);
+    let lines: Vec<String> = found.done.iter().map(deed).chain(found.imports.iter().map(import)).collect();
     record::summary(&lines).unwrap_or_else(|| match found.dropped.is_empty() {
         true => "Record what was found".to_owned(),
         false => "Drop what did not happen".to_owned(),
@@ -277,7 +302,8 @@ fn try_to_remove(repository: &ManagedRepository, _writer: &Writer<'_>, removal: 
         draft.tell();
     }
     let told = record::prepare(&reader, &view, draft, &message, orchestrator())?;
-    let edits: Vec<RefEdit> = told.iter().map(|told| told.edit.clone()).chain([removal.clone()]).collect();
+    let edits: Vec<RefEdit> =
+        told.iter().flat_map(|told| told.edits.iter().cloned()).chain([removal.clone()]).collect();
     crate::git::transact(&reader, &edits)?;
     if let Some(told) = told {
         told.moved(guarded);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Decision, failed};
+use super::keep::keep;
 use super::record::{self, Draft, orchestrator, person};
 use super::repository::ManagedRepository;
 use crate::domain::annotation::{approval_message, deletion_message};
@@ -83,7 +84,13 @@ impl Plan {
         let delete = |name: RefName| value(&name).map(|old| RefEdit::delete(name, old));
         let (draft, proposed) = (RefName::draft(package, workspace), RefName::proposed(package, workspace));
         match decision.change.action {
-            Action::Save => {}
+            Action::Save => {
+                let (old, new) = (value(&draft), decision.commit);
+                self.edits.push(match old {
+                    Some(old) => RefEdit::update(draft, old, new),
+                    None => RefEdit::create(draft, new),
+                });
+            }
             Action::Propose => {
                 self.edits.push(RefEdit::create(proposed, decision.commit));
                 self.edits.extend(delete(draft));
@@ -200,10 +207,13 @@ pub fn carry_out(
         announcement::name(&mut intent.moves, std::mem::take(&mut with));
         entry.intent = Some(intent);
     }
+    if let Some(edit) = keep(&reader, view, decided).map_err(|error| failed(&error))? {
+        intents.move_with_it(edit);
+    }
     let message = format!("Begin: {}", message(decided));
     let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
     let edits: Vec<RefEdit> =
-        begun.iter().map(|begun| begun.edit.clone()).chain(plan.edits).chain(also.edits).collect();
+        begun.iter().flat_map(|begun| begun.edits.iter().cloned()).chain(plan.edits).chain(also.edits).collect();
     crate::git::transact(&reader, &edits).map_err(not_moved)?;
     if let Some(begun) = begun {
         begun.moved(guarded);

@@ -26,6 +26,9 @@ const MAX_RESCAN_SECONDS: i64 = 86_400;
 /// The most keys that one user signs with.
 const MOST_SIGNING_KEYS: usize = 8;
 
+/// The longest time that what was dropped is kept, in days.
+const MAX_KEEP_DAYS: u32 = 3_650;
+
 pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
     let unreadable = |error: std::io::Error| {
         ConfigError::new(file, None, format!("cannot be read: {error}; name a readable file with --config"))
@@ -98,11 +101,20 @@ impl Checker<'_> {
                 return Err(self.error(&[Step::Key("rescanSeconds")], message));
             }
         };
+        let keep_dropped_days = match written.keep_dropped_days.map(u32::try_from) {
+            None => defaults.keep_dropped_days,
+            Some(Ok(days)) if days <= MAX_KEEP_DAYS => days,
+            Some(_) => {
+                let message = format!("keepDroppedDays must be a number from 0 to {MAX_KEEP_DAYS}");
+                return Err(self.error(&[Step::Key("keepDroppedDays")], message));
+            }
+        };
         Ok(Config {
             identity,
             servers: self.servers(written.servers)?,
             anonymous_read: written.anonymous_read,
             rescan,
+            keep_dropped_days,
             users: self.users(written.users)?,
             repositories: self.repositories(written.repositories)?,
         })

@@ -45,6 +45,8 @@ pub struct Config {
     pub anonymous_read: bool,
     /// Time between two rescans of every repository.
     pub rescan: Duration,
+    /// How many days what was dropped can be restored.
+    pub keep_dropped_days: u32,
     /// Users, in the order of the file; names are unique.
     pub users: Vec<User>,
     /// What is said about single repositories, in the order of the file; paths are unique.
@@ -111,6 +113,7 @@ impl Default for Config {
             servers: Vec::new(),
             anonymous_read: false,
             rescan: Duration::from_secs(60),
+            keep_dropped_days: 30,
             users: Vec::new(),
             repositories: Vec::new(),
         }

@@ -36,6 +36,7 @@ use crate::listen::{Listener, needs_tls, tls_config};
 use crate::telemetry::{Known, Metrics};
 
 mod announcer;
+pub mod errand;
 mod hints;
 mod hook_log;
 pub mod hook_service;
@@ -103,7 +104,7 @@ pub async fn serve(options: Options) -> Result<()> {
     let shutdown = CancellationToken::new();
 
     let clock = Clock::open(state.join("clock")).context("the clock of resource versions cannot be opened")?;
-    let shared = Arc::new(Shared::new(clock, Cache::open(&state.join("cache"))));
+    let shared = Arc::new(Shared::new(clock, Cache::open(&state.join("cache"))).keeping_numbers(state.join("numbers")));
     let metrics = Arc::new(Metrics::new());
     let hook_listener = hooks::bind(&state.join("run/hook.sock"), &[])?;
     let socket = hook_listener.path().to_owned();
@@ -129,6 +130,7 @@ pub async fn serve(options: Options) -> Result<()> {
     let kubeconfig = state.join("kubeconfig");
     write_admin_kubeconfig(&authority, &api_url, &kubeconfig)?;
 
+    let errands = errand::Server::bind(&state, warden.clone(), config.clone())?;
     let (events, hints) = mpsc::unbounded_channel();
     let watcher = Arc::new(Watcher::start(events)?);
     watcher.watch_root(&root, DEPTH);
@@ -148,6 +150,7 @@ pub async fn serve(options: Options) -> Result<()> {
 
     let announcer = Announcer::new(warden.clone(), metrics.clone(), shutdown.clone());
     tasks.spawn(announcer.announce(outbox));
+    tasks.spawn(errands.serve(shutdown.clone()));
     tasks.spawn(maintenance::maintain(warden.clone(), config.clone(), shutdown.clone()));
 
     let state_of_api = api_state(&shared, &warden, &metrics, ready, &shutdown);
@@ -190,6 +193,8 @@ fn api_state(
             let revisions = counted.catalog.revisions(None).items.len();
             encoding.watchers.set(i64::try_from(counted.catalog.watchers()).unwrap_or(i64::MAX));
             encoding.index_revisions.set(i64::try_from(revisions).unwrap_or(i64::MAX));
+            let findings: usize = served.all().iter().map(|repository| repository.findings()).sum();
+            encoding.findings.set(i64::try_from(findings).unwrap_or(i64::MAX));
             encoding.repositories.set(i64::try_from(served.all().len()).unwrap_or(i64::MAX));
             let (hits, misses) = counted.cache.hits_and_misses();
             encoding.index_counted(hits, misses, counted.ledger_appends());
@@ -211,11 +216,12 @@ fn api_state(
 
 /// The verb and the resource of a request as Kubernetes names them; never a client's text.
 fn labels(method: &str, route: &str, watch: bool) -> (&'static str, &'static str) {
-    const RESOURCES: [(&str, &str); 4] = [
+    const RESOURCES: [(&str, &str); 5] = [
         ("/approval", "packagerevisions/approval"),
         ("/packagerevisionresources", "packagerevisionresources"),
         ("/packagerevisions", "packagerevisions"),
         ("/repositories", "repositories"),
+        ("/events", "events"),
     ];
     let resource = RESOURCES.iter().find(|(part, _)| route.contains(part)).map_or("other", |(_, resource)| resource);
     let verb = match method {

@@ -76,6 +76,29 @@ impl Warden {
         &self.repositories
     }
 
+    /// Lets go of what was said about objects long ago.
+    pub(super) fn forget_notices(&self) {
+        self.shared.forget_notices();
+    }
+
+    /// The open repository at a path below the root, written with or without `.git`.
+    pub(super) fn served(&self, path: &str) -> Option<Arc<ManagedRepository>> {
+        self.resolve(path).and_then(|path| self.repositories.at(&path))
+    }
+
+    /// Opens one repository by its path below the root, for somebody who holds the state directory: without hooks, without
+    /// watching it, and without serving it.
+    pub(super) fn one(&self, path: &str) -> Result<Arc<ManagedRepository>, String> {
+        let plain = path.strip_suffix(".git").unwrap_or(path);
+        let found = [self.root.join(path), self.root.join(format!("{plain}.git"))];
+        let found = found.into_iter().find(|path| path.join("HEAD").is_file());
+        let path = found.ok_or_else(|| format!("there is no repository {path} below {}", self.root.display()))?;
+        let key = self.key_of(&path, &self.config.current())?;
+        let key = key.ok_or_else(|| format!("{} is not managed by the configuration", path.display()))?;
+        let guarded = Guarded::open(&path, Arc::new(key), self.shared.clone()).map_err(|error| error.to_string())?;
+        Ok(Arc::new(ManagedRepository::new(guarded, false, self.metrics.clone(), self.outbox.clone())))
+    }
+
     /// Asks for a sweep as soon as the loop comes round.
     pub fn sweep_soon(&self) {
         self.wanted.notify_one();
@@ -324,15 +347,10 @@ impl Warden {
             return Ok(open.guarded.key().registration.branch.clone());
         }
         let store = Store::open(path).map_err(|error| error.to_string())?;
-        let reader = store.reader();
-        let head = reader.head_branch().map_err(|error| error.to_string())?;
-        let head = head.ok_or_else(|| {
+        let branch = store.reader().default_branch().map_err(|error| error.to_string())?;
+        branch.ok_or_else(|| {
             "its HEAD names no branch: set one with git symbolic-ref HEAD refs/heads/main, or configure it".to_owned()
-        })?;
-        let exists = |branch: &RefName| reader.ref_target(branch).map(|target| target.is_some());
-        let main = RefName::branch("main").map_err(|error| error.to_string())?;
-        let unborn = !exists(&head).map_err(|error| error.to_string())?;
-        if unborn && exists(&main).map_err(|error| error.to_string())? { Ok(main) } else { Ok(head) }
+        })
     }
 }
 

@@ -6,8 +6,9 @@
 use std::path::Path;
 
 use super::report::Finding;
-use crate::domain::ledger::Entry;
-use crate::domain::refs::{APPROVE, REJECT};
+use crate::domain::integrity::{Finding as Moved, judge as judge_entry};
+use crate::domain::ledger::{Before, Entry};
+use crate::domain::refs::{APPROVE, REJECT, RefName};
 use crate::git::{LedgerStore, Store};
 use crate::index::clock;
 
@@ -25,6 +26,8 @@ pub(super) struct Facts {
     broken: Vec<(String, String)>,
     /// Transitions under way: what, and since how many seconds.
     intents: Vec<(String, i64)>,
+    /// Refs that are not as the ledger says, one sentence each.
+    moved: Vec<String>,
 }
 
 /// Reads refs and ledger.
@@ -36,6 +39,10 @@ pub(super) fn look(repository: &Path) -> Result<Facts, String> {
         [APPROVE, REJECT].into_iter().flat_map(|prefix| snapshot.under(prefix)).map(|value| value.name.to_string());
     let mut facts = Facts { verdicts: verdicts.collect(), ..Facts::default() };
     let now = clock::now().seconds();
+    let head = LedgerStore::head(&reader).map_err(text)?;
+    let before = head.map(|head| LedgerStore::before(&reader, head)).transpose().map_err(text)?.flatten();
+    let before = before.and_then(|bytes| Before::parse(&bytes));
+    let shown = |name: &RefName| snapshot.get(name).map(|value| value.target);
     for (key, bytes) in LedgerStore::read_all(&reader).map_err(text)? {
         facts.entries += 1;
         match Entry::from_bytes(&bytes) {
@@ -46,7 +53,9 @@ pub(super) fn look(repository: &Path) -> Result<Facts, String> {
                 let what = format!("{} {package} {workspace} by {}", intent.action.as_str(), intent.deed.by);
                 facts.intents.push((what, now.saturating_sub(intent.deed.at.seconds())));
             }
-            Ok(_) => {}
+            Ok(entry) => {
+                facts.moved.extend(judge_entry(&entry, shown, before.as_ref()).iter().map(Moved::to_string));
+            }
             Err(error) => facts.broken.push((key, error.to_string())),
         }
     }
@@ -99,6 +108,13 @@ pub(super) fn judge(facts: &Result<Facts, String>, running: bool) -> Vec<Finding
             },
         ));
     }
+    if let Some(first) = facts.moved.first() {
+        findings.push(Finding::warn(
+            "records",
+            format!("{} refs are not as the ledger says: {first}", facts.moved.len()),
+            "stoop audit lists them all, and stoop audit --restore puts them back",
+        ));
+    }
     if findings.is_empty() {
         findings.push(Finding::ok("records", "refs and ledger are sound, nothing is left over"));
     }
@@ -124,6 +140,12 @@ mod tests {
             (intents(0), false, Level::Warn, "approve a w by bob"),
             (intents(0), true, Level::Ok, ""),
             (intents(200), true, Level::Warn, "approve a w by bob"),
+            (
+                Facts { moved: vec!["a/v1 is gone".to_owned()], ..Facts::default() },
+                true,
+                Level::Warn,
+                "1 refs are not as the ledger says: a/v1 is gone",
+            ),
             (
                 Facts { entries: 3, broken: vec![("ab".to_owned(), "no JSON".to_owned())], ..Facts::default() },
                 true,

@@ -17,7 +17,7 @@ use super::names::{PackagePath, UserName, Workspace};
 use super::oid::ObjectId;
 use super::package::Metadata;
 use super::push_certificate::Certificate;
-use super::refs::RevisionNumber;
+use super::refs::{RefName, RevisionNumber};
 use super::timestamp::Micros;
 
 /// The key of an entry: 64 hexadecimal digits.
@@ -73,6 +73,8 @@ pub enum Via {
     Api,
     /// The API, naming no version: bound to the head of that moment.
     ApiUnbound,
+    /// `stoop restore`, on the server.
+    Restored,
     /// Nobody at a door: a rescan found it.
     Found,
 }
@@ -104,6 +106,15 @@ impl Intent {
     pub fn announcement(&self) -> Announcement {
         Announcement { by: self.deed.by.clone(), variables: self.variables.clone(), moves: self.moves.clone() }
     }
+}
+
+/// The tag that a revision was published under, and what it points at: it never moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The tag.
+    pub tag: RefName,
+    /// What it points at.
+    pub target: ObjectId,
 }
 
 /// The versions that an object had when the ledger was last written.
@@ -140,9 +151,18 @@ pub struct Entry {
     /// Who proposed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<Deed>,
+    /// Who made the proposal a draft again, which then is at that commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Deed>,
     /// Who approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<Deed>,
+    /// Who imported its tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Deed>,
+    /// Where it stands since it was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// Who proposed its deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_proposed: Option<Deed>,
@@ -174,7 +194,10 @@ impl Entry {
             created: None,
             saved: None,
             proposed: None,
+            rejected: None,
             approved: None,
+            imported: None,
+            published: None,
             deletion_proposed: None,
             deleted: None,
             highest_revision: None,
@@ -215,18 +238,18 @@ impl Entry {
         }
         match action {
             Action::Save => {
-                if self.deleted.is_some() || self.approved.is_some() {
+                if self.deleted.is_some() || self.approved.is_some() || self.published.is_some() {
                     self.forget_life();
                 }
-                self.saved = Some(deed);
+                (self.saved, self.rejected, self.proposed) = (Some(deed), None, None);
             }
             Action::Propose => {
-                if self.deleted.is_some() || self.approved.is_some() {
+                if self.deleted.is_some() || self.approved.is_some() || self.published.is_some() {
                     self.forget_life();
                 }
-                self.proposed = Some(deed);
+                (self.proposed, self.rejected) = (Some(deed), None);
             }
-            Action::Reject => self.proposed = None,
+            Action::Reject => (self.proposed, self.rejected) = (None, Some(deed)),
             Action::Approve => self.approved = Some(deed),
             Action::ProposeDeletion => self.deletion_proposed = Some(deed),
             Action::RefuseDeletion => self.deletion_proposed = None,
@@ -240,6 +263,14 @@ impl Entry {
             }
         }
         self.intent = None;
+    }
+
+    /// Notes that a transition was completed, by its intent.
+    pub fn finish(&mut self, intent: &Intent) {
+        self.record(intent.action, intent.deed.clone(), intent.revision);
+        if let (Action::Approve, Some(number), Some(target)) = (intent.action, intent.revision, intent.merge) {
+            self.published = Some(Published { tag: RefName::tag(&self.package, &number.segment()), target });
+        }
     }
 
     /// A workspace whose revision was deleted begins a second life: only the number it had is kept.
@@ -256,14 +287,53 @@ impl Entry {
     }
 }
 
+/// The refs of package revisions that are older than the ledger: published, proposed or saved before Stoop came. Written
+/// with the ledger's first commit, and never again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Before(Vec<(RefName, ObjectId)>);
+
+impl Before {
+    /// These refs.
+    pub fn new(mut refs: Vec<(RefName, ObjectId)>) -> Self {
+        refs.sort();
+        Self(refs)
+    }
+
+    /// Whether this ref was there with this value.
+    pub fn contains(&self, name: &RefName, value: ObjectId) -> bool {
+        self.0.binary_search_by(|(other, at)| (other, at).cmp(&(name, &value))).is_ok()
+    }
+
+    /// The text that the ledger keeps: a line `<object id> <ref>` for each.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().map(|(name, value)| format!("{value} {name}\n")).collect::<String>().into_bytes()
+    }
+
+    /// Reads the text; `None` when a line is none of these.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let line = |line: &str| {
+            let (value, name) = line.split_once(' ')?;
+            Some((RefName::parse(name).ok()?, value.parse().ok()?))
+        };
+        let refs: Option<Vec<_>> = std::str::from_utf8(bytes).ok()?.lines().map(line).collect();
+        Some(Self::new(refs?))
+    }
+}
+
+/// Package and workspace: what identifies an entry.
+type Id = (PackagePath, Workspace);
+
 /// The whole ledger of a repository, in memory. Copies share what they have in common.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
-    entries: RedBlackTreeMapSync<EntryKey, Arc<Entry>>,
+    entries: RedBlackTreeMapSync<Id, Arc<Entry>>,
     /// The highest number ever published of each package.
     highest: RedBlackTreeMapSync<PackagePath, RevisionNumber>,
     /// The entries that have an intent.
-    intents: BTreeSet<EntryKey>,
+    intents: BTreeSet<Id>,
+    /// The newest approval: when it was given, and where its tag stands.
+    newest: Option<(Micros, ObjectId)>,
+    before: Option<Arc<Before>>,
 }
 
 impl Ledger {
@@ -274,7 +344,7 @@ impl Ledger {
 
     /// The entry of a package's workspace.
     pub fn get(&self, package: &PackagePath, workspace: &Workspace) -> Option<&Entry> {
-        self.entries.get(&EntryKey::of(package, workspace)).map(AsRef::as_ref)
+        self.entries.get(&(package.clone(), workspace.clone())).map(AsRef::as_ref)
     }
 
     /// A copy of the entry, or a new one.
@@ -282,20 +352,34 @@ impl Ledger {
         self.get(package, workspace).cloned().unwrap_or_else(|| Entry::new(package.clone(), workspace.clone()))
     }
 
+    /// Every entry, in the order of packages and workspaces.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values().map(AsRef::as_ref)
+    }
+
+    /// The entries of one package.
+    pub fn of_package(&self, package: &PackagePath) -> impl Iterator<Item = &Entry> {
+        let start = (package.clone(), Workspace::lowest());
+        let package = package.clone();
+        let own = self.entries.range(start..).take_while(move |((other, _), _)| *other == package);
+        own.map(|(_, entry)| entry.as_ref())
+    }
+
     /// Puts an entry; one that is spent goes.
     pub fn insert(&mut self, entry: Entry) {
-        let key = entry.key();
+        let id = (entry.package.clone(), entry.workspace.clone());
         match entry.intent {
-            Some(_) => self.intents.insert(key.clone()),
-            None => self.intents.remove(&key),
+            Some(_) => self.intents.insert(id.clone()),
+            None => self.intents.remove(&id),
         };
-        if let Some(number) = entry.highest_revision.max(self.highest_revision(&entry.package)) {
-            self.highest.insert_mut(entry.package.clone(), number);
+        self.raise(&entry.package, entry.highest_revision);
+        if let (Some(deed), Some(standing)) = (&entry.approved, &entry.published) {
+            self.newest = self.newest.max(Some((deed.at, standing.target)));
         }
         match entry.is_spent() {
-            true => self.entries.remove_mut(&key),
+            true => self.entries.remove_mut(&id),
             false => {
-                self.entries.insert_mut(key, Arc::new(entry));
+                self.entries.insert_mut(id, Arc::new(entry));
                 true
             }
         };
@@ -303,12 +387,39 @@ impl Ledger {
 
     /// The entries with a transition under way.
     pub fn with_intent(&self) -> impl Iterator<Item = &Entry> {
-        self.intents.iter().filter_map(|key| self.entries.get(key).map(AsRef::as_ref))
+        self.intents.iter().filter_map(|id| self.entries.get(id).map(AsRef::as_ref))
     }
 
     /// The highest number ever published of a package, as far as the ledger knows.
     pub fn highest_revision(&self, package: &PackagePath) -> Option<RevisionNumber> {
         self.highest.get(package).copied()
+    }
+
+    /// The highest number ever published of each package.
+    pub fn highest_revisions(&self) -> impl Iterator<Item = (&PackagePath, RevisionNumber)> {
+        self.highest.iter().map(|(package, number)| (package, *number))
+    }
+
+    /// Takes note of a number of a package that was given, from wherever it is known.
+    pub fn raise(&mut self, package: &PackagePath, number: Option<RevisionNumber>) {
+        if let Some(number) = number.filter(|number| Some(*number) > self.highest_revision(package)) {
+            self.highest.insert_mut(package.clone(), number);
+        }
+    }
+
+    /// Where the tag of the newest approval stands: a commit that the registered branch holds.
+    pub fn newest_approval(&self) -> Option<ObjectId> {
+        self.newest.map(|(_, target)| target)
+    }
+
+    /// The refs that are older than the ledger; `None` where nobody wrote them down.
+    pub fn before(&self) -> Option<&Before> {
+        self.before.as_deref()
+    }
+
+    /// Takes note of the refs that are older than the ledger.
+    pub fn set_before(&mut self, before: Before) {
+        self.before = Some(Arc::new(before));
     }
 }
 

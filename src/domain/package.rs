@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::integrity::Finding;
 use super::lifecycle::Lifecycle;
 use super::names::{Namespace, PackagePath, RepositoryName, Workspace};
 use super::oid::ObjectId;
@@ -106,6 +107,8 @@ pub struct PackageRevision {
     pub tasks: Arc<Vec<serde_json::Value>>,
     /// Who published it and when.
     pub publication: Option<Publication>,
+    /// What of it is not as the ledger says.
+    pub findings: Arc<Vec<Finding>>,
     /// What users wrote on it.
     pub metadata: Arc<Metadata>,
     /// When it was made, as far as is known.
@@ -144,7 +147,7 @@ impl PackageRevision {
 
     /// The UID, the same as Porch gives: a UUIDv5 over group, version, namespace and name, stable across re-creation.
     pub fn uid(&self) -> String {
-        uid("packagerevision", self.repository.namespace.as_str(), &self.name)
+        revision_uid(&self.repository.namespace, &self.name)
     }
 
     /// The UID of the PackageRevisionResources object. Porch gives it none of its own; here it is derived alike.
@@ -152,12 +155,23 @@ impl PackageRevision {
         uid("packagerevisionresources", self.repository.namespace.as_str(), &self.name)
     }
 
-    /// The conditions to show: the Kptfile's, and `Rendered=Unknown` for a draft or proposal whose pipeline cannot run yet.
+    /// The conditions to show: the Kptfile's, `Rendered=Unknown` for a draft or proposal whose pipeline cannot run yet, and
+    /// `Intact=False` where something is not as the ledger says.
     pub fn conditions(&self) -> Vec<Condition> {
         let mut conditions = self.kptfile.conditions.clone();
         if self.kptfile.has_pipeline && !self.lifecycle.is_published() {
             conditions.retain(|condition| condition.kind != "Rendered");
             conditions.push(functions_not_available());
+        }
+        if let Some(first) = self.findings.first() {
+            conditions.retain(|condition| condition.kind != INTACT);
+            let said: Vec<String> = self.findings.iter().map(Finding::to_string).collect();
+            conditions.push(Condition {
+                kind: INTACT.to_owned(),
+                status: ConditionStatus::False,
+                reason: first.reason().to_owned(),
+                message: said.join("; "),
+            });
         }
         conditions
     }
@@ -186,9 +200,14 @@ impl PackageRevision {
         part(serde_json::to_string(&*self.metadata).unwrap_or_default().as_bytes());
         part(&[u8::from(self.repository.deployment)]);
         part(self.repository.url.as_bytes());
+        // Objects without findings have the digest that they always had.
+        self.findings.iter().for_each(|finding| part(finding.to_string().as_bytes()));
         hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
+
+/// The condition's type that says whether the refs are as the ledger says; shown where they are not.
+pub const INTACT: &str = "Intact";
 
 /// The condition of a package whose pipeline cannot run because functions are not built in yet.
 pub fn functions_not_available() -> Condition {
@@ -205,6 +224,11 @@ fn uid(kind: &str, namespace: &str, name: &str) -> String {
     const SPACE: uuid::Uuid = uuid::Uuid::from_u128(0xaac71d91_5c67_456f_8fd2_902ef6da820e);
     let text = format!("{kind}:porch.kpt.dev/v1alpha1/{}/{}", namespace.to_lowercase(), name.to_lowercase());
     uuid::Uuid::new_v5(&SPACE, text.as_bytes()).to_string()
+}
+
+/// The UID of the package revision of that name.
+pub fn revision_uid(namespace: &Namespace, name: &str) -> String {
+    uid("packagerevision", namespace.as_str(), name)
 }
 
 /// The UID of a Repository object, derived in the same way.

@@ -25,6 +25,8 @@ pub const INTERNAL: &str = "refs/stoop/";
 pub const LEDGER: &str = "refs/stoop/ledger";
 /// The ref at the ledger's commit up to which everything that Stoop moved was announced.
 pub const ANNOUNCED: &str = "refs/stoop/announced";
+/// Prefix of the refs that keep what was dropped, one a day.
+pub const DROPPED: &str = "refs/stoop/dropped/";
 
 /// A full ref name, `refs/…`, safe by the rules of `git check-ref-format`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +96,11 @@ impl RefName {
     /// The ref at the ledger's commit up to which everything was announced.
     pub fn announced() -> Self {
         Self::made(ANNOUNCED.to_owned())
+    }
+
+    /// The ref that keeps what was dropped on a day, such as `2026-11-24`.
+    pub fn dropped(day: &str) -> Self {
+        Self::made(format!("{DROPPED}{day}"))
     }
 
     /// The full name.

@@ -47,6 +47,8 @@ pub enum Code {
     NotReady,
     /// The pipeline did not succeed for this very content.
     NotRendered,
+    /// What is there is not what was proposed: somebody moved it behind the doors.
+    Tampered,
     /// Published revisions and their tags do not change.
     Immutable,
     /// Another package revision was made from this one.
@@ -86,6 +88,7 @@ impl Code {
             Self::BadContent => "bad-content",
             Self::NotReady => "not-ready",
             Self::NotRendered => "not-rendered",
+            Self::Tampered => "tampered",
             Self::Immutable => "immutable",
             Self::Referenced => "referenced",
             Self::BranchGuarded => "branch-guarded",

@@ -20,6 +20,10 @@ const LARGEST_ENTRY: u64 = 1 << 20;
 const CERTIFICATES: &str = "certificates";
 const SIGNERS: &str = "signers";
 
+/// The file beside the entries that names the refs older than the ledger, and how large it may be, in bytes.
+pub const BEFORE: &str = "before";
+const LARGEST_BEFORE: u64 = 64 << 20;
+
 /// Reads and writes the ledger of a repository.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerStore;
@@ -41,7 +45,7 @@ impl LedgerStore {
         let mut entries = Vec::new();
         for Entry { name: first, mode, id } in reader.entries(reader.commit(commit)?.tree)? {
             let below = if mode.is_none() && is_hex(&first, 2) { reader.entries(id)? } else { Vec::new() };
-            let beside = [CERTIFICATES, SIGNERS].iter().any(|name| first == name.as_bytes());
+            let beside = [CERTIFICATES, SIGNERS, BEFORE].iter().any(|name| first == name.as_bytes());
             if below.is_empty() && !beside {
                 Self::warn(reader, &first);
             }
@@ -108,6 +112,12 @@ impl LedgerStore {
         is_beside(path)
     }
 
+    /// The file [`BEFORE`] at one commit of the ledger, if there is one.
+    pub fn before(reader: &Reader, commit: ObjectId) -> Result<Option<Vec<u8>>, GitError> {
+        let file = reader.entry(reader.commit(commit)?.tree, BEFORE)?.filter(|file| file.mode == Some(Mode::Regular));
+        file.map(|file| reader.blob(file.id, LARGEST_BEFORE)).transpose()
+    }
+
     /// Writes the commit that makes `edits` (`None` removes an entry) after `parent`, and returns it with the edit that
     /// moves the ledger to it, to go into a transaction with others.
     pub fn prepare(
@@ -120,13 +130,14 @@ impl LedgerStore {
         let base = parent.map(|parent| reader.commit(parent)).transpose()?.map(|commit| commit.tree);
         let mut files = Vec::with_capacity(edits.len());
         for (key, content) in edits {
-            let is_beside = is_beside(key);
+            let is_beside = key == BEFORE || is_beside(key);
+            let largest = if key == BEFORE { LARGEST_BEFORE } else { LARGEST_ENTRY };
             if !is_beside && !is_hex(key.as_bytes(), 64) {
                 let why = "a key has 64 hexadecimal digits in lower case".to_owned();
                 return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
             }
-            if content.as_ref().is_some_and(|content| content.len() as u64 > LARGEST_ENTRY) {
-                let why = format!("its entry has more than {LARGEST_ENTRY} bytes");
+            if content.as_ref().is_some_and(|content| content.len() as u64 > largest) {
+                let why = format!("its entry has more than {largest} bytes");
                 return Err(GitError::Unwritable { what: "ledger key", text: key.clone(), why });
             }
             let blob = content.as_ref().map(|content| reader.write_blob(content)).transpose()?;

@@ -94,6 +94,15 @@ impl Reader {
         refs::head_branch(self.path())
     }
 
+    /// The branch that packages are published on unless the configuration names one: what `HEAD` names; where that does not
+    /// exist and `main` does, as in a mirror whose source had no `HEAD`, `main`.
+    pub fn default_branch(&self) -> Result<Option<RefName>, GitError> {
+        let Some(head) = self.head_branch()? else { return Ok(None) };
+        let Ok(main) = RefName::branch("main") else { return Ok(Some(head)) };
+        let unborn = self.ref_target(&head)?.is_none();
+        Ok(Some(if unborn && self.ref_target(&main)?.is_some() { main } else { head }))
+    }
+
     /// All refs. A ref that is broken, dangling or unusually named is left out and logged.
     pub fn refs(&self) -> Result<RefSnapshot, GitError> {
         self.store.refs(self)

@@ -133,6 +133,7 @@ fn shows(known: &PackageRevision, found: &Found, entry: Option<&Entry>) -> bool 
         && known.kptfile == found.kptfile
         && known.tasks == found.tasks
         && known.publication == found.publication
+        && known.findings == found.findings
         && match entry {
             Some(entry) => *known.metadata == entry.metadata,
             None => *known.metadata == Metadata::default(),
@@ -155,6 +156,7 @@ fn compose(key: &Arc<RepositoryKey>, found: &Found, entry: Option<&Entry>) -> Op
         kptfile: found.kptfile.clone(),
         tasks: found.tasks.clone(),
         publication: found.publication.clone(),
+        findings: found.findings.clone(),
         metadata: Arc::new(entry.map(|entry| entry.metadata.clone()).unwrap_or_default()),
         created: entry.and_then(|entry| entry.created).unwrap_or(Micros::from_seconds(found.seconds)),
         resource_version: 0,
@@ -242,6 +244,7 @@ mod tests {
             publication: None,
             seconds: 1_000,
             latest: false,
+            findings: Arc::default(),
         };
         [(workspace, found)].into()
     }

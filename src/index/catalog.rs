@@ -9,8 +9,10 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use super::feed::{Event, EventKind, Expired, Feed, RepositoryEvent, WINDOW};
+use super::notices::{Notice, NoticeChange, Notices};
 use crate::domain::names::{Namespace, RepositoryName};
 use crate::domain::package::{PackageRevision, Repository};
+use crate::domain::timestamp::Micros;
 
 /// Namespace and name of an object.
 type Key = (String, String);
@@ -21,6 +23,7 @@ struct Inner {
     repositories: BTreeMap<Key, Arc<Repository>>,
     feed: Feed<Event>,
     repository_feed: Feed<RepositoryEvent>,
+    notices: Notices,
     version: u64,
 }
 
@@ -75,6 +78,7 @@ impl Catalog {
                 repositories: BTreeMap::new(),
                 feed: Feed::new(start, WINDOW),
                 repository_feed: Feed::new(start, WINDOW),
+                notices: Notices::new(start),
                 version: start,
             }),
             changed: watch::channel(start).0,
@@ -202,6 +206,50 @@ impl Catalog {
     /// The changes of repositories after a position, oldest first, at most `limit`.
     pub fn repository_events_after(&self, position: u64, limit: usize) -> Result<Vec<RepositoryEvent>, Expired> {
         self.read().repository_feed.after(position, limit)
+    }
+
+    /// All notices of a namespace, or of all namespaces.
+    pub fn notices(&self, namespace: Option<&str>) -> Listing<Notice> {
+        let inner = self.read();
+        Listing { items: select(&inner.notices.all, namespace), resource_version: inner.version }
+    }
+
+    /// One notice.
+    pub fn notice(&self, namespace: &str, name: &str) -> Option<Arc<Notice>> {
+        self.read().notices.all.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// The changes of notices after a position, oldest first, at most `limit`.
+    pub fn notice_changes_after(&self, position: u64, limit: usize) -> Result<Vec<NoticeChange>, Expired> {
+        self.read().notices.after(position, limit)
+    }
+
+    /// Adds a notice, and lets go of old ones; `next` gives a new resource version for each change.
+    pub fn note(&self, notice: Notice, next: impl FnMut() -> u64) {
+        self.change_notices(next, |notices, next| notices.note(notice, next));
+    }
+
+    /// Lets go of notices that are too old.
+    pub fn forget_notices(&self, now: Micros, next: impl FnMut() -> u64) {
+        self.change_notices(next, |notices, next| notices.forget(now, next));
+    }
+
+    fn change_notices(
+        &self,
+        mut next: impl FnMut() -> u64,
+        change: impl FnOnce(&mut Notices, &mut dyn FnMut() -> u64),
+    ) {
+        let version = {
+            let mut inner = self.write();
+            let mut newest = inner.version;
+            change(&mut inner.notices, &mut || {
+                newest = next();
+                newest
+            });
+            inner.version = inner.version.max(newest);
+            inner.version
+        };
+        self.changed.send_replace(version);
     }
 
     /// How many watchers there are.

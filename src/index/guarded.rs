@@ -4,7 +4,7 @@
 //! outcome is the same. Never here: moving refs and writing the ledger (see `commands`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
@@ -14,14 +14,19 @@ use super::cache::Cache;
 use super::catalog::Catalog;
 use super::clock::{self, Clock};
 use super::facts::FactStore;
-use super::scan::{OfPackage, Scanner, branch_line, keep_branch_line, packages_named};
-use crate::domain::ledger::{Entry, Ledger};
-use crate::domain::names::PackagePath;
+use super::integrity::{Findings, OfWorkspace};
+use super::ledger;
+use super::notices::Notice;
+use super::numbers::Numbers;
+use super::scan::{Scanned, Scanner, branch_line, keep_branch_line, packages_named};
+use crate::domain::integrity::{Finding, Subject};
+use crate::domain::ledger::{Before, Entry, Ledger};
+use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::{Health, Repository, RepositoryKey};
-use crate::domain::refs::RefName;
+use crate::domain::refs::{RefName, Registration};
 use crate::domain::timestamp::Micros;
-use crate::git::{GitError, LedgerStore, Reader, RefSnapshot, Store};
+use crate::git::{GitError, Reader, RefSnapshot, Store};
 
 /// What every repository of a daemon shares.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub struct Shared {
     order: Mutex<()>,
     serving: AtomicBool,
     ledger_appends: AtomicU64,
+    /// The directory of the files that keep the numbers that were given.
+    numbers: Option<PathBuf>,
 }
 
 impl Shared {
@@ -47,7 +54,13 @@ impl Shared {
             order: Mutex::new(()),
             serving: AtomicBool::new(false),
             ledger_appends: AtomicU64::new(0),
+            numbers: None,
         }
+    }
+
+    /// The same, keeping the numbers that are given in a directory outside of Git.
+    pub fn keeping_numbers(self, directory: PathBuf) -> Self {
+        Self { numbers: Some(directory), ..self }
     }
 
     /// How many commits were written to ledgers since the start.
@@ -62,6 +75,18 @@ impl Shared {
 
     fn is_serving(&self) -> bool {
         self.serving.load(Ordering::Acquire)
+    }
+
+    /// Says what happened to an object, for people.
+    pub fn note(&self, notice: Notice) {
+        let _order = self.in_order();
+        self.catalog.note(notice, || self.clock.next());
+    }
+
+    /// Lets go of what was said long ago.
+    pub fn forget_notices(&self) {
+        let _order = self.in_order();
+        self.catalog.forget_notices(clock::now(), || self.clock.next());
     }
 
     /// Held from the moment a resource version is taken until the catalog has it: watchers must see versions rise, whichever
@@ -84,6 +109,12 @@ pub struct View {
     pub ledger_head: Option<ObjectId>,
     /// The package revisions.
     pub objects: Objects,
+    /// What of the package revisions is not as the ledger says.
+    pub findings: Findings,
+    /// What of the registered branch is not.
+    pub branch_finding: Option<Finding>,
+    /// The ledger's ref, when somebody else moved it anywhere but on: the view is still that of the ledger as it was left.
+    pub ledger_finding: Option<Finding>,
 }
 
 /// One guarded repository.
@@ -111,11 +142,15 @@ struct State {
     kept: Option<ObjectId>,
     /// Whether it is guarded no more, and no more shown.
     closed: bool,
+    /// The numbers that were given, where they are kept.
+    numbers: Option<Numbers>,
 }
 
 /// What a scan read.
 struct Scan {
-    found: Vec<(PackagePath, OfPackage)>,
+    found: Vec<Scanned>,
+    branch_finding: Option<Finding>,
+    ledger_finding: Option<Finding>,
     ledger: Arc<Ledger>,
     ledger_head: Option<ObjectId>,
     head: Option<ObjectId>,
@@ -129,6 +164,8 @@ pub struct Writer<'r>(#[allow(dead_code, reason = "held for its drop")] MutexGua
 impl Guarded {
     /// Opens a repository; it is not read yet.
     pub fn open(path: &Path, key: Arc<RepositoryKey>, shared: Arc<Shared>) -> Result<Self, GitError> {
+        let file = |directory: &PathBuf| directory.join(format!("{}.{}", key.namespace, key.name));
+        let numbers = shared.numbers.as_ref().map(|directory| Numbers::open(file(directory)));
         Ok(Self {
             key,
             store: Store::open(path)?,
@@ -143,6 +180,7 @@ impl Guarded {
                 shown: None,
                 kept: None,
                 closed: false,
+                numbers,
             }),
             writer: Mutex::new(()),
         })
@@ -208,9 +246,12 @@ impl Guarded {
 
     /// Reads what may have changed since the view before, and changes nothing yet.
     fn scan(&self, reader: &Reader, snapshot: &RefSnapshot, state: &mut State) -> Result<Scan, GitError> {
-        let State { facts, line, view, touched, .. } = state;
+        let State { facts, line, view, touched, numbers, .. } = state;
         let registration = &self.key.registration;
-        let ledger_head = snapshot.get(&RefName::ledger()).map(|value| value.target);
+        let shown = snapshot.get(&RefName::ledger()).map(|value| value.target);
+        let known = view.as_ref().and_then(|view| view.ledger_head).filter(|known| shown != Some(*known));
+        let ledger_finding = known.map(|known| moved_back(reader, known)).transpose()?.flatten();
+        let ledger_head = if ledger_finding.is_some() { known } else { shown };
         let known_ledger = view.as_ref().filter(|view| view.ledger_head == ledger_head).map(|view| view.ledger.clone());
         let head = snapshot.get(&registration.branch).and_then(|value| value.commit);
         let (new_line, on_branch) = match head {
@@ -236,13 +277,23 @@ impl Guarded {
         }
         let ledger = match known_ledger {
             Some(ledger) => ledger,
-            None => Arc::new(read_ledger(reader, self.store.path())?),
+            None => {
+                let mut ledger = ledger::read(reader)?;
+                numbers.iter_mut().try_for_each(|numbers| numbers.meet(reader, &mut ledger))?;
+                packages.extend(ledger.entries().map(|entry| entry.package.clone()));
+                Arc::new(ledger)
+            }
         };
         let line = new_line.as_ref().or(line.as_ref()).filter(|_| head.is_some());
         let cache = &self.shared.cache;
         let scanner = Scanner { reader, snapshot, registration, ledger: &ledger, cache, line };
         let found = scanner.packages(packages, facts)?;
-        Ok(Scan { found, ledger, ledger_head, head, new_line })
+        let newest = ledger.newest_approval();
+        let branch_finding = match view.as_ref() {
+            Some(view) if view.head == head && view.ledger.newest_approval() == newest => view.branch_finding.clone(),
+            _ => held_back(reader, registration, head, newest)?,
+        };
+        Ok(Scan { found, branch_finding, ledger_finding, ledger, ledger_head, head, new_line })
     }
 
     /// Makes what was read the view, and tells the watchers.
@@ -250,12 +301,13 @@ impl Guarded {
         let before = state.view.take();
         state.touched.clear();
         let loading = before.is_none() && !self.shared.is_serving();
-        let mut objects = before.map(|view| view.objects).unwrap_or_default();
+        let (mut objects, mut findings) = before.map(|view| (view.objects, view.findings)).unwrap_or_default();
         let _order = self.shared.in_order();
         let mut assembly = Assembly::default();
         let assembler = Assembler { key: &self.key, ledger: &scan.ledger, clock: &self.shared.clock, loading };
-        for (package, revisions) in &scan.found {
+        for (package, revisions, of_package) in &scan.found {
             assembler.package(package, revisions, &mut objects, &mut assembly);
+            replace(&mut findings, package, of_package);
         }
         state.unrecorded.extend(assembly.unrecorded);
         state.unrecorded.retain(|id| objects.contains_key(id));
@@ -269,7 +321,8 @@ impl Guarded {
             (None, Some(_)) => {}
         }
         let (ledger, ledger_head, head) = (scan.ledger, scan.ledger_head, scan.head);
-        let view = View { snapshot, head, ledger, ledger_head, objects };
+        let (branch_finding, ledger_finding) = (scan.branch_finding, scan.ledger_finding);
+        let view = View { snapshot, head, ledger, ledger_head, objects, findings, branch_finding, ledger_finding };
         state.view = Some(view.clone());
         view
     }
@@ -319,12 +372,18 @@ impl Guarded {
 
     /// Takes over entries that the one writer has just appended to the ledger, so that it need not be read again. Their
     /// effect on the objects shows at the next refresh, which the moved ledger ref causes.
-    pub fn ledger_written(&self, head: ObjectId, entries: impl Iterator<Item = Entry>) {
+    pub fn ledger_written(&self, head: ObjectId, entries: impl Iterator<Item = Entry>, before: Option<Before>) {
         self.shared.ledger_appends.fetch_add(1, Ordering::Relaxed);
         let mut state = self.state();
-        let State { view, touched, .. } = &mut *state;
+        let State { view, touched, numbers, .. } = &mut *state;
         if let Some(view) = view {
             let ledger = Arc::make_mut(&mut view.ledger);
+            before.into_iter().for_each(|before| ledger.set_before(before));
+            let entries: Vec<Entry> = entries.collect();
+            if let Some(numbers) = numbers {
+                let given = entries.iter().filter_map(|entry| Some((entry.package.clone(), entry.highest_revision?)));
+                numbers.note(&self.store.reader(), given.collect());
+            }
             for entry in entries {
                 touched.insert(entry.package.clone());
                 ledger.insert(entry);
@@ -347,26 +406,53 @@ impl Guarded {
     }
 }
 
+/// The ledger, when its ref does not hold any more what it was left at. Read again, whatever is kept of the refs: a mistake
+/// here would be costly.
+fn moved_back(reader: &Reader, known: ObjectId) -> Result<Option<Finding>, GitError> {
+    let shown = reader.ref_target(&RefName::ledger())?;
+    let goes_on = |shown: ObjectId| shown == known || reader.is_ancestor(known, shown).unwrap_or(false);
+    if shown.is_some_and(goes_on) || !reader.exists(known)? {
+        return Ok(None);
+    }
+    Ok(Some(Finding { subject: Subject::Ledger, name: RefName::ledger(), ledger: Some(known), shown, by: None }))
+}
+
+/// The registered branch, when it does not hold the newest revision that was published: then it was moved back or aside.
+pub(super) fn held_back(
+    reader: &Reader,
+    registration: &Registration,
+    head: Option<ObjectId>,
+    newest: Option<ObjectId>,
+) -> Result<Option<Finding>, GitError> {
+    let Some(newest) = newest else { return Ok(None) };
+    let holds = match head {
+        Some(head) if head == newest => true,
+        // What is not there any more is in no branch.
+        Some(head) => reader.exists(newest)? && reader.is_ancestor(newest, head)?,
+        None => false,
+    };
+    let finding = || {
+        let name = registration.branch.clone();
+        Finding { subject: Subject::Branch, name, ledger: Some(newest), shown: head, by: None }
+    };
+    Ok((!holds).then(finding))
+}
+
+/// Puts the findings of one package in the place of those it had.
+fn replace(findings: &mut Findings, package: &PackagePath, of_package: &OfWorkspace) {
+    let had = findings.range((package.clone(), Workspace::lowest())..).take_while(|((other, _), _)| other == package);
+    let had: Vec<RevisionId> = had.map(|(id, _)| id.clone()).collect();
+    had.iter().for_each(|id| {
+        findings.remove_mut(id);
+    });
+    for (workspace, list) in of_package {
+        findings.insert_mut((package.clone(), workspace.clone()), list.clone());
+    }
+}
+
 /// When the repository's directory was made, as far as the file system knows; else now.
 fn birth(path: &Path) -> Micros {
     let made = std::fs::metadata(path).and_then(|metadata| metadata.created()).ok();
     let since = made.and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
     since.map_or_else(clock::now, |since| Micros::from_seconds(i64::try_from(since.as_secs()).unwrap_or(0)))
-}
-
-/// Reads the whole ledger. An entry that cannot be read is left out and told: it must not take the others with it.
-fn read_ledger(reader: &Reader, path: &Path) -> Result<Ledger, GitError> {
-    let mut ledger = Ledger::default();
-    for (key, bytes) in LedgerStore::read_all(reader)? {
-        match Entry::from_bytes(&bytes) {
-            Ok(entry) if entry.key().as_str() == key => ledger.insert(entry),
-            Ok(_) => {
-                tracing::warn!(repository = %path.display(), key, "a ledger entry stands under another's key; it is left out")
-            }
-            Err(error) => {
-                tracing::warn!(repository = %path.display(), key, %error, "a ledger entry cannot be read; it is left out")
-            }
-        }
-    }
-    Ok(ledger)
 }

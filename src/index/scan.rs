@@ -11,6 +11,8 @@ use std::sync::Arc;
 use super::branch_line::{BranchLine, OnBranch};
 use super::cache::Cache;
 use super::facts::{FactStore, Facts, Origin, kptfile};
+use super::integrity::OfWorkspace;
+use crate::domain::integrity::Finding;
 use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Action, Lifecycle};
 use crate::domain::names::{PackagePath, Workspace};
@@ -53,7 +55,12 @@ pub struct Found {
     pub seconds: i64,
     /// Whether it is the package's latest.
     pub latest: bool,
+    /// What of it is not as the ledger says.
+    pub findings: Arc<Vec<Finding>>,
 }
+
+/// One package as a scan found it: its revisions, and what is not as the ledger says.
+pub type Scanned = (PackagePath, OfPackage, OfWorkspace);
 
 /// The revisions of one package, by workspace: a workspace names one revision.
 pub type OfPackage = BTreeMap<Workspace, Found>;
@@ -122,11 +129,7 @@ pub struct Scanner<'a> {
 
 impl Scanner<'_> {
     /// Scans packages; many of them, as at a first start, on several threads.
-    pub fn packages(
-        &self,
-        packages: BTreeSet<PackagePath>,
-        facts: &mut FactStore,
-    ) -> Result<Vec<(PackagePath, OfPackage)>, GitError> {
+    pub fn packages(&self, packages: BTreeSet<PackagePath>, facts: &mut FactStore) -> Result<Vec<Scanned>, GitError> {
         let packages: Vec<PackagePath> = packages.into_iter().collect();
         if packages.len() < MANY {
             return self.one_by_one(&packages, facts);
@@ -150,25 +153,26 @@ impl Scanner<'_> {
         })
     }
 
-    fn one_by_one(
-        &self,
-        packages: &[PackagePath],
-        facts: &mut FactStore,
-    ) -> Result<Vec<(PackagePath, OfPackage)>, GitError> {
-        packages.iter().map(|package| Ok((package.clone(), self.package(package, facts)?))).collect()
+    fn one_by_one(&self, packages: &[PackagePath], facts: &mut FactStore) -> Result<Vec<Scanned>, GitError> {
+        packages.iter().map(|package| self.package(package, facts)).collect()
     }
 
     /// Scans one package.
-    pub fn package(&self, package: &PackagePath, facts: &mut FactStore) -> Result<OfPackage, GitError> {
+    pub fn package(&self, package: &PackagePath, facts: &mut FactStore) -> Result<Scanned, GitError> {
         let markers: BTreeSet<Workspace> =
             self.refs(DELETION_PROPOSED, package).map(|(segment, _, _)| segment).collect();
-        let mut revisions = OfPackage::new();
-        for (segment, name, commit) in self.refs(TAGS, package) {
+        let (mut revisions, mut impostors) = (OfPackage::new(), Vec::new());
+        let displaced = self.displaced(package);
+        for (segment, name, commit) in self.refs(TAGS, package).filter(|(_, name, _)| !displaced.contains(name)) {
             let number = RevisionNumber::from_segment(segment.as_str());
             let number = if number.is_published() { number } else { RevisionNumber::NONE };
             let origin = if number.is_published() { Origin::Tag } else { Origin::NamedTag };
             let read = facts.facts(self.reader, self.cache, commit, package, &segment, origin);
             let Some(facts) = tolerate(&name, read) else { continue };
+            if self.is_impostor(package, &facts.workspace, &name) {
+                impostors.push((facts.workspace, name));
+                continue;
+            }
             let standard = Workspace::parse(&number.segment()).ok().filter(|_| number.is_published());
             let marked = markers.contains(&segment) || standard.is_some_and(|segment| markers.contains(&segment));
             put(&mut revisions, found(facts, package, number, published(marked), name, commit));
@@ -183,8 +187,9 @@ impl Scanner<'_> {
                 self.put_unpublished(&mut revisions, candidate);
             }
         }
+        let findings = self.hold(package, &markers, impostors, &mut revisions, facts);
         mark_latest(&mut revisions);
-        Ok(revisions)
+        Ok((package.clone(), revisions, findings))
     }
 
     /// The refs `<prefix><P>/<last segment>` of a package that lead to a commit.
@@ -221,6 +226,7 @@ impl Scanner<'_> {
                 publication: on_branch.publication.clone(),
                 seconds: on_branch.seconds,
                 latest: false,
+                findings: Arc::default(),
             },
         );
         Ok(())
@@ -245,11 +251,11 @@ impl Scanner<'_> {
     }
 }
 
-fn published(marked: bool) -> Lifecycle {
+pub(super) fn published(marked: bool) -> Lifecycle {
     if marked { Lifecycle::DeletionProposed } else { Lifecycle::Published }
 }
 
-fn found(
+pub(super) fn found(
     facts: Facts,
     package: &PackagePath,
     revision: RevisionNumber,
@@ -270,16 +276,17 @@ fn found(
         publication: lifecycle.is_published().then_some(facts.publication),
         seconds: facts.seconds,
         latest: false,
+        findings: Arc::default(),
     }
 }
 
-fn tolerate(name: &RefName, result: Result<Option<Facts>, GitError>) -> Option<Facts> {
+pub(super) fn tolerate(name: &RefName, result: Result<Option<Facts>, GitError>) -> Option<Facts> {
     let told = |error: &GitError| tracing::warn!(%name, %error, "this ref cannot be read and is left out");
     result.inspect_err(told).ok().flatten()
 }
 
 /// Puts a published revision. Where two share a workspace, the one with the higher number stays.
-fn put(revisions: &mut OfPackage, found: Found) {
+pub(super) fn put(revisions: &mut OfPackage, found: Found) {
     match revisions.get(&found.workspace) {
         Some(other) if other.revision >= found.revision => {
             tracing::debug!(kept = %other.ref_name, hidden = %found.ref_name, "two refs show one package revision");

@@ -50,6 +50,8 @@ pub enum RescanFinding {
     Unfinished,
     /// A transition that was begun and whose refs never moved, so it was dropped.
     Abandoned,
+    /// The ledger's ref, moved behind the doors and put back.
+    Ledger,
     /// A leftover ref under `refs/approve` or `refs/reject`.
     Leftover,
     /// Hooks that somebody took away or changed, put back.
@@ -64,6 +66,7 @@ impl RescanFinding {
             Self::Ref => "ref",
             Self::Unfinished => "unfinished",
             Self::Abandoned => "abandoned",
+            Self::Ledger => "ledger",
             Self::Leftover => "leftover",
             Self::Hooks => "hooks",
             Self::Unreadable => "unreadable",

@@ -106,6 +106,8 @@ pub struct Metrics {
     pub announcing_again: Gauge,
     /// Package revisions that the index holds.
     pub index_revisions: Gauge,
+    /// Refs that are not as the ledger says.
+    pub findings: Gauge,
     /// Repositories that are served.
     pub repositories: Gauge,
     /// Rescans of all repositories that were done.
@@ -154,6 +156,7 @@ impl Metrics {
             ledger_appends: Counter::default(),
             announcing_again: Gauge::default(),
             index_revisions: Gauge::default(),
+            findings: Gauge::default(),
             repositories: Gauge::default(),
             rescans: Counter::default(),
             hints_waiting: Gauge::default(),
@@ -193,6 +196,8 @@ impl Metrics {
         to.register("cache_misses", "Values that had to be read from Git", self.cache_misses.clone());
         to.register("ledger_appends", "Commits written to ledgers", self.ledger_appends.clone());
         to.register("index_revisions", "Package revisions in the index", self.index_revisions.clone());
+        let help = "Refs that are not as the ledger says, as stoop audit shows them";
+        to.register("audit_findings", help, self.findings.clone());
         to.register("repositories", "Repositories served", self.repositories.clone());
         to.register("rescans", "Rescans of all repositories", self.rescans.clone());
         to.register("hints_waiting", "Hints of changes on disk not followed yet", self.hints_waiting.clone());

@@ -330,6 +330,7 @@ pub(crate) fn package_revision(
         publication: lifecycle
             .is_published()
             .then(|| Publication { by: "bob@example.com".to_owned(), seconds: 1_700_000_050 }),
+        findings: Arc::default(),
         metadata: Arc::new(Metadata {
             labels: BTreeMap::from([("tier".to_owned(), workspace_label(lifecycle))]),
             ..Metadata::default()

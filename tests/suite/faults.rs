@@ -91,7 +91,7 @@ fn object(workspace: &str) -> String {
 }
 
 /// Interrupts a transition at every step, however often it comes there.
-fn interrupt(case: &Case) {
+fn interrupt(case: &Case) -> Stage {
     let mut stage = Stage::new();
     // The ledger begins with something that is not interrupted.
     stage.draft("w0");
@@ -129,6 +129,7 @@ fn interrupt(case: &Case) {
     }
     assert!(died >= 6, "{}: it died only {died} times", case.name);
     stage.world.fsck("packages").ok();
+    stage
 }
 
 fn recorded(stage: &Stage, case: &Case, workspace: &str) -> usize {
@@ -163,11 +164,55 @@ fn check(stage: &Stage, case: &Case, workspace: &str, answer: &Answer, at: &str)
         let marked = has(&format!("refs/heads/deletionProposed/{P}/{segment}"));
         assert_eq!(marked, lifecycle == "DeletionProposed", "{at}: {refs}");
     }
+    if case.deed.starts_with("drop-") {
+        let kept = kept(world).iter().any(|line| line.contains(&format!(" {workspace}: ")));
+        assert_eq!(kept, lifecycle.is_empty(), "{at}: what was dropped is kept, and nothing else");
+    }
     let locks = locks_below(&world.bare("packages"));
     assert!(locks.is_empty(), "{at}: {locks:?}");
     // The package is not held by anything: the next change goes through.
     stage.draft(&format!("x{workspace}"));
     stage.push(&format!(":refs/heads/drafts/{P}/x{workspace}")).ok();
+}
+
+/// The lines of `stoop restore --list`.
+fn kept(world: &World) -> Vec<String> {
+    let root = world.root();
+    let listed = world.stoop(&["restore", "packages", "--list", "--root", root.to_str().expect("text")]).ok();
+    listed.stdout.lines().map(str::to_owned).collect()
+}
+
+/// Everything that was dropped is there after git collected its garbage.
+fn all_is_kept(stage: &Stage) {
+    stage.world.on_disk("packages", &["gc", "-q", "--prune=now"]).ok();
+    let kept = kept(&stage.world);
+    assert!(kept.len() >= 6, "{kept:?}");
+    for line in kept {
+        let commit = line.split(" at ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a commit").to_owned();
+        stage.world.on_disk("packages", &["rev-list", "--objects", &commit]).ok();
+    }
+}
+
+#[test]
+fn a_draft_dropped_by_push_is_kept_or_not_dropped() {
+    all_is_kept(&interrupt(&Case {
+        name: "drop by push",
+        before: Stage::draft,
+        change: |stage, workspace| stage.push(&format!(":refs/heads/drafts/{P}/{workspace}")),
+        states: ("Draft", ""),
+        deed: "drop-draft",
+    }));
+}
+
+#[test]
+fn a_proposal_dropped_by_api_is_kept_or_not_dropped() {
+    all_is_kept(&interrupt(&Case {
+        name: "drop by API",
+        before: Stage::propose,
+        change: |stage, workspace| stage.world.kubectl("amy", &["delete", "packagerevision", &object(workspace)]),
+        states: ("Proposed", ""),
+        deed: "drop-proposal",
+    }));
 }
 
 fn locks_below(directory: &Path) -> Vec<String> {

@@ -239,6 +239,7 @@ fn revision((namespace, repo, package, workspace, lifecycle, number, latest): Ki
         kptfile: Arc::new(kptfile),
         tasks: Arc::new(vec![json!({"type": "init", "init": {"description": "a router"}})]),
         publication: lifecycle.is_published().then(|| Publication { by: "bob@x".to_owned(), seconds: 1_700_000_050 }),
+        findings: Arc::default(),
         metadata: Arc::new(Metadata {
             labels: BTreeMap::from([("tier".to_owned(), tier.to_owned()), ("empty".to_owned(), String::new())]),
             ..Metadata::default()

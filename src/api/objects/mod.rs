@@ -2,6 +2,7 @@
 //!
 //! Never here: HTTP, and reading what clients send.
 
+pub(crate) mod event;
 pub(crate) mod namespace;
 pub(crate) mod package_revision;
 pub(crate) mod package_revision_resources;

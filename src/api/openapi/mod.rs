@@ -4,6 +4,7 @@
 //! Never here: reading or checking requests, but for naming fields that the schema does not know (see `unknown`).
 
 mod definitions;
+mod event_definitions;
 mod metadata_definitions;
 mod paths;
 mod proto;

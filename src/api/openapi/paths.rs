@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::kind_mark;
-use crate::api::resource::{Id, NAMESPACES, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
+use crate::api::resource::{EVENTS, Id, NAMESPACES, PACKAGE_REVISION_RESOURCES, PACKAGE_REVISIONS, REPOSITORIES};
 
 /// The two versions differ in how parameters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,10 @@ pub(super) fn of(document: &str, style: Style) -> Map<String, Value> {
         "api/v1" => {
             add(&NAMESPACES, "/api/v1/namespaces".to_owned(), &[("get", "list", LIST)]);
             add(&NAMESPACES, "/api/v1/namespaces/{name}".to_owned(), &[GET]);
+            add(&EVENTS, "/api/v1/events".to_owned(), &[("get", "list", LIST)]);
+            let events = "/api/v1/namespaces/{namespace}/events";
+            add(&EVENTS, events.to_owned(), &[("get", "list", LIST)]);
+            add(&EVENTS, format!("{events}/{{name}}"), &[GET]);
         }
         "apis/porch.kpt.dev/v1alpha1" => {
             for id in [&PACKAGE_REVISIONS, &PACKAGE_REVISION_RESOURCES] {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{definitions, metadata_definitions, repository_definitions};
+use super::{definitions, event_definitions, metadata_definitions, repository_definitions};
 use crate::api::resource::Id;
 
 /// What a field holds.
@@ -62,7 +62,11 @@ pub(super) const GROUP_VERSIONS: [&str; 3] =
 
 /// Every definition.
 pub(super) fn all() -> impl Iterator<Item = &'static Definition> {
-    definitions::PORCH.iter().chain(repository_definitions::CONFIG).chain(metadata_definitions::META)
+    definitions::PORCH
+        .iter()
+        .chain(repository_definitions::CONFIG)
+        .chain(event_definitions::CORE)
+        .chain(metadata_definitions::META)
 }
 
 /// A definition by its name.

@@ -13,6 +13,7 @@ use super::signed::PushedCertificate;
 use super::{branch, reply, signed};
 use crate::commands::decide::{Decision, Scene, decide, failed};
 use crate::commands::explain;
+use crate::commands::keep::keep;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
@@ -178,6 +179,16 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
             purpose,
             stage: LeaseStage::Waiting,
         });
+    }
+    // Before git takes the ref away: nothing that is dropped is ever without one.
+    match keep(&repository.guarded.store().reader(), &view, &announced) {
+        Ok(edit) => edit.into_iter().for_each(|edit| intents.move_with_it(edit)),
+        Err(error) => {
+            let refusal = failed(&error);
+            return Verdict::refused(
+                push.updates.iter().map(|update| (update.name.clone(), Some(refusal.clone()))).collect(),
+            );
+        }
     }
     let begun = (!announced.is_empty()).then(|| transition::message(&announced));
     let message = format!("Begin: {}", begun.into_iter().chain(imports).collect::<Vec<_>>().join("\n\n"));
