@@ -143,11 +143,11 @@ fn a_tag_whose_objects_are_gone_is_not_put_back_and_the_administrator_is_told_fr
     world.on_disk("packages", &["clone", "-q", "--mirror", ".", backup.to_str().expect("text")]).ok();
     behind(world, &["update-ref", "refs/heads/main", &root]);
     behind(world, &["update-ref", "-d", TAG]);
+    // Not while the daemon writes down what it found.
+    eventually("both are found", || metrics(world).contains("\nstoop_audit_findings 2\n").then_some(()));
     behind(world, &["-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now"]);
-    eventually("both are found", || {
-        let found = vec![format!("TagMissing {TAG}"), "BranchMovedBack refs/heads/main".to_owned()];
-        (audit(world) == (1, found)).then_some(())
-    });
+    let found = vec![format!("TagMissing {TAG}"), "BranchMovedBack refs/heads/main".to_owned()];
+    assert_eq!(audit(world), (1, found));
     let told = put_back(world, "ada", &[]);
     assert!(told.code == 1 && told.stdout.contains("its objects are gone; bring them back first: git -C"), "{told:?}");
     behind(world, &["fetch", "-q", backup.to_str().expect("text"), &merge]);

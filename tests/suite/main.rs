@@ -54,3 +54,4 @@ mod telemetry;
 mod thin_path;
 mod untouched;
 mod watching;
+mod worktrees;
