@@ -100,6 +100,8 @@ fn lasting_word(word: &str) -> String {
             (rest.len(), "KEY")
         } else if rest.starts_with("stoop_") && run("_-") > 40 {
             (run("_-"), "TOKEN")
+        } else if let Some(length) = date(rest) {
+            (length, "DATE")
         } else {
             let part = &rest[..run("")];
             let hex = part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -116,6 +118,15 @@ fn lasting_word(word: &str) -> String {
         rest = &rest[length..];
     }
     out
+}
+
+/// The length of the date that a text begins with, `2026-11-24` or `2026-11-24T14:50:17Z`.
+fn date(text: &str) -> Option<usize> {
+    let like = |form: &str| {
+        let alike = |(c, wanted): (u8, u8)| if wanted == b'0' { c.is_ascii_digit() } else { c == wanted };
+        (text.len() >= form.len() && text.bytes().zip(form.bytes()).all(alike)).then_some(form.len())
+    };
+    like("0000-00-00T00:00:00Z").or_else(|| like("0000-00-00"))
 }
 
 /// A directory, a home and a shell whose only settings are those a new user has.
@@ -334,6 +345,8 @@ fn what_differs_from_run_to_run_is_not_compared_and_all_else_is() {
             "http://ann:stoop_lN-Ol2kjo28RH2MKZ6rezxYYA-HoDAeh7pIuBvcG83Q@h",
         ),
         ("{\"pid\":1}", "{\"pid\":77}"),
+        ("refs/stoop/dropped/2026-11-24", "refs/stoop/dropped/2027-01-01"),
+        ("dropped by ann 2026-11-24T14:50:17Z", "dropped by ann 2027-01-01T00:00:00Z"),
     ];
     for (one, other) in same {
         assert_eq!(lasting(one), lasting(other));

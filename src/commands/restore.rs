@@ -51,7 +51,8 @@ pub fn restore(
         via: Via::Restored,
     };
     let decision = decide(Scene { guarded, view: &view, reader: &reader, limits }, actor, &change)?;
-    let deed = Deed { by: actor.name.clone(), at: clock::now(), commit: newest.commit, via: Via::Restored };
+    let deed =
+        Deed { by: actor.name.clone(), at: clock::now(), commit: newest.commit, via: Via::Restored, certificate: None };
     transition::carry_out(repository, &writer, &view, &[(decision, deed)], Also::default())?;
     // What it left to be written down is written down now, or by the next rescan.
     settle_locked(repository, &writer).map_err(|error| failed(&error))?;

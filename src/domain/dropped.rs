@@ -117,6 +117,7 @@ mod tests {
             at: Micros::from_seconds(1_700_000_000),
             commit: commit.to_string().repeat(40).parse().expect("valid"),
             via: Via::Push,
+            certificate: None,
         };
         let package = PackagePath::parse("net/router").expect("valid");
         Dropped::of(action, (&package, &Workspace::parse(workspace).expect("valid")), &deed).expect("a drop")

@@ -147,7 +147,13 @@ mod tests {
     }
 
     fn deed(by: &str, commit: char) -> Deed {
-        Deed { by: UserName::parse(by).expect("valid"), at: Micros(1), commit: oid(commit), via: Via::Push }
+        Deed {
+            by: UserName::parse(by).expect("valid"),
+            at: Micros(1),
+            commit: oid(commit),
+            via: Via::Push,
+            certificate: None,
+        }
     }
 
     fn entry(actions: &[(Action, char)]) -> Entry {
