@@ -19,13 +19,10 @@ use crate::domain::ledger::Entry;
 use crate::domain::ledger_history::History;
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::RefName;
-use crate::git::{Commit, GitError, LedgerStore, Reader, Store};
+use crate::git::{BEFORE, Commit, GitError, LedgerStore, Reader, Store};
 
 /// The most files that one commit of the ledger may change.
 const MOST_CHANGES: usize = 1_000_000;
-
-/// The file of the ledger's first commit that names the refs which are older than the ledger.
-const BEFORE: &str = "before";
 
 /// What `stoop audit verify` was told.
 #[derive(Debug, Clone, Default)]

@@ -4,16 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{BEFORE, Report};
+use super::Report;
 use crate::domain::annotation;
+use crate::domain::ledger::Before;
 use crate::domain::ledger_history::{History, Publication};
 use crate::domain::names::{Directory, PackagePath};
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::{RefKind, RefName, Registration, RevisionNumber, TAGS, classify};
 use crate::git::{GitError, LedgerStore, Reader};
-
-/// The largest list of refs older than the ledger that is read, in bytes.
-const LARGEST_BEFORE: u64 = 64 << 20;
 
 /// Holds the tags against the ledger.
 pub(super) fn check(
@@ -47,7 +45,7 @@ pub(super) fn check(
             _ => {}
         }
     }
-    let before = before(reader, ledger)?;
+    let before = LedgerStore::before(reader, ledger)?.and_then(|bytes| Before::parse(&bytes)).unwrap_or_default();
     let registration =
         Registration { branch: reader.head_branch()?.unwrap_or_else(RefName::ledger), directory: Directory::default() };
     for value in refs.under(TAGS) {
@@ -61,24 +59,13 @@ pub(super) fn check(
         let name = value.name.shortened();
         if let Some((_, by)) = imports.iter().find(|(imported, _)| *imported == value.name) {
             report.notes.push(format!("tag {name} was imported by {by}"));
-        } else if before.contains(&(value.name.clone(), value.target)) {
+        } else if before.contains(&value.name, value.target) {
             report.notes.push(format!("tag {name} is older than the ledger"));
         } else {
             report.find("tag-unexplained", format!("tag {name}"), "nobody approved or imported it".to_owned());
         }
     }
     Ok(())
-}
-
-/// The refs that are older than the ledger, which were written down with its first commit.
-fn before(reader: &Reader, ledger: ObjectId) -> Result<BTreeSet<(RefName, ObjectId)>, GitError> {
-    let Some(file) = LedgerStore::file(reader, ledger, BEFORE)? else { return Ok(BTreeSet::new()) };
-    let text = reader.blob(file, LARGEST_BEFORE)?;
-    let line = |line: &str| {
-        let (id, name) = line.split_once(' ')?;
-        Some((RefName::parse(name).ok()?, id.parse().ok()?))
-    };
-    Ok(String::from_utf8_lossy(&text).lines().filter_map(line).collect())
 }
 
 /// Whether a tag is the revision that was approved: the package's tree, the number, the workspace, and the commit itself where
