@@ -5,4 +5,5 @@
 mod by_hand;
 mod gitolite;
 mod http_backend;
+mod parts;
 mod sshd;
