@@ -8,6 +8,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::wire::{MAX_VARIABLES, is_variable};
+
 const MAX_FILE: usize = 64 << 10;
 const MAX_LINE: usize = 4096;
 const MAX_BRANCHES: usize = 64;
@@ -35,6 +37,8 @@ pub struct Guard {
     pub guarded: bool,
     /// The environment variable that names the pusher, or, if it is sshd's, the file on the login.
     pub identity: Option<String>,
+    /// More variables that the daemon wants to know of a push.
+    pub variables: Vec<String>,
 }
 
 /// Why a guard file cannot be read or written: the line, counted from 1.
@@ -66,7 +70,14 @@ impl Guard {
     /// What holds when the guard file cannot be read: no daemon, the branch that `HEAD` names guarded, every path in view.
     pub fn unknown(head: Option<String>) -> Self {
         let branches = head.into_iter().collect();
-        Self { socket: PathBuf::new(), branches, directory: String::new(), guarded: true, identity: None }
+        Self {
+            socket: PathBuf::new(),
+            branches,
+            directory: String::new(),
+            guarded: true,
+            identity: None,
+            variables: vec![],
+        }
     }
 
     /// The file's text; an error if it could not be read back.
@@ -82,13 +93,16 @@ impl Guard {
         if let Some(identity) = &self.identity {
             text.extend_from_slice(format!("identity {identity}\n").as_bytes());
         }
+        for variable in &self.variables {
+            text.extend_from_slice(format!("variable {variable}\n").as_bytes());
+        }
         if Self::parse(&text)? == *self { Ok(text) } else { Err(GuardError(0)) }
     }
 
     /// Reads the file's text.
     pub fn parse(text: &[u8]) -> Result<Self, GuardError> {
         let (mut socket, mut directory, mut guarded, mut identity) = (None, None, None, None);
-        let mut branches = Vec::new();
+        let (mut branches, mut variables) = (Vec::new(), Vec::new());
         let body = text.strip_suffix(b"\n").filter(|_| text.len() <= MAX_FILE).ok_or(GuardError(1))?;
         let mut count = 0;
         for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
@@ -115,6 +129,10 @@ impl Guard {
                 (b"guarded", b"yes") => guarded.replace(true).is_some(),
                 (b"guarded", b"no") => guarded.replace(false).is_some(),
                 (b"identity", _) if is_variable(value) => identity.replace(text()?).is_some(),
+                (b"variable", value) if is_variable(value) && variables.len() < MAX_VARIABLES => {
+                    variables.push(text()?);
+                    false
+                }
                 _ => true,
             };
             if repeated {
@@ -128,6 +146,7 @@ impl Guard {
             directory: directory.ok_or_else(missing)?,
             guarded: guarded.ok_or_else(missing)?,
             identity,
+            variables,
         })
     }
 
@@ -158,12 +177,6 @@ fn is_at_or_below(name: &[u8], prefix: &[u8]) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-fn is_variable(name: &[u8]) -> bool {
-    (1..=256).contains(&name.len())
-        && !name[0].is_ascii_digit()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,17 +188,18 @@ mod tests {
             directory: directory.into(),
             guarded: true,
             identity: Some("GL_USER".into()),
+            variables: vec!["GL_REPO".into()],
         }
     }
 
     #[test]
     fn a_guard_comes_back_as_written() {
-        let plain = Guard { branches: vec![], identity: None, guarded: false, ..guard("") };
+        let plain = Guard { branches: vec![], identity: None, variables: vec![], guarded: false, ..guard("") };
         for guard in [guard(""), guard("a b/c"), plain] {
             assert_eq!(Guard::parse(&guard.encode().expect("sound")), Ok(guard));
         }
         let text = "socket /run/stoop/hooks\nbranch refs/heads/main\nbranch refs/heads/release\ndirectory a\nguarded yes\n\
-                    identity GL_USER\n";
+                    identity GL_USER\nvariable GL_REPO\n";
         assert_eq!(guard("a").encode().expect("sound"), text.as_bytes());
     }
 
@@ -203,6 +217,7 @@ mod tests {
             ("socket /s\ndirectory \nguarded yes\nbranch main\n", 4),
             ("socket /s\ndirectory \nguarded yes\nidentity A=B\n", 4),
             ("socket /s\ndirectory \nguarded yes\nidentity \n", 4),
+            ("socket /s\ndirectory \nguarded yes\nvariable a b\n", 4),
             ("socket /s\ndirectory \nguarded yes\nother x\n", 4),
             ("socket /s\ndirectory \nguarded yes\n\n", 4),
             ("socket /s\ndirectory a\0b\nguarded yes\n", 2),

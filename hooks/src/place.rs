@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::ancestor;
 use crate::guard::Guard;
 use crate::pusher::pusher;
-use crate::wire::{Certificate, Hook, MAX_OPTIONS, Request, Update};
+use crate::wire::{Certificate, Hook, MAX_OPTIONS, Request, Update, Variable};
 
 const MAX_GUARD: u64 = (64 << 10) + 1;
 
@@ -71,6 +71,9 @@ impl Place {
 
     /// The request of a hook; the error is a sentence for the pusher.
     pub(crate) fn request(&self, hook: Hook, guard: &Guard, updates: Vec<Update>) -> Result<Request, String> {
+        let judged = matches!(hook, Hook::PreReceive | Hook::ProcReceive { .. });
+        let wanted = guard.variables.iter().filter(|_| judged);
+        let variables = wanted.filter_map(|name| Variable::new(name, &env::var(name).ok()?)).collect();
         let options = if matches!(hook, Hook::PreReceive | Hook::PostReceive) { push_options()? } else { Vec::new() };
         let receive_pack = ancestor::receive_pack();
         Ok(Request {
@@ -81,6 +84,7 @@ impl Place {
             object_directory: directory("GIT_OBJECT_DIRECTORY"),
             pusher: pusher(guard),
             certificate: certificate(hook, receive_pack.map(|found| found.directory)),
+            variables,
             options,
             updates,
         })

@@ -23,6 +23,11 @@ pub const MAX_IDENTITY: usize = 4096;
 /// The most bytes the file of a login may have.
 pub const MAX_LOGIN: usize = 16 << 10;
 
+/// The most bytes a variable's value may have.
+const MAX_VALUE: usize = 256;
+/// The most variables of one request.
+pub const MAX_VARIABLES: usize = 8;
+
 /// Where a ref transaction stands when the hook `reference-transaction` runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -88,6 +93,15 @@ pub enum Pusher {
     Login(Vec<u8>),
 }
 
+/// A variable of the hook's environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value: printable, on one line.
+    pub value: String,
+}
+
 /// What a hook asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -105,6 +119,8 @@ pub struct Request {
     pub pusher: Option<Pusher>,
     /// The push certificate. Only `pre-receive` is told of one.
     pub certificate: Option<Certificate>,
+    /// The variables that the guard file asks for, as far as they are set.
+    pub variables: Vec<Variable>,
     /// The push options, in order.
     pub options: Vec<Vec<u8>>,
     /// The ref updates.
@@ -129,6 +145,27 @@ pub struct Reply {
     pub lines: Vec<String>,
     /// One verdict a ref; `proc-receive` needs one for each command.
     pub verdicts: Vec<Verdict>,
+}
+
+impl Variable {
+    /// Takes a variable of an ordinary name and a short, printable value.
+    pub fn new(name: &str, value: &str) -> Option<Self> {
+        let name_ok = is_variable(name.as_bytes());
+        let value_ok = (1..=MAX_VALUE).contains(&value.len()) && !value.chars().any(char::is_control);
+        (name_ok && value_ok).then(|| Self { name: name.to_owned(), value: value.to_owned() })
+    }
+
+    fn parse(field: &[u8]) -> Option<Self> {
+        let (name, value) = std::str::from_utf8(field).ok()?.split_once('=')?;
+        Self::new(name, value)
+    }
+}
+
+/// Whether this is the name of a variable.
+pub(crate) fn is_variable(name: &[u8]) -> bool {
+    (1..=256).contains(&name.len())
+        && !name[0].is_ascii_digit()
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 impl State {
@@ -230,6 +267,9 @@ impl Request {
         if let Some(Certificate { blob, directory }) = &self.certificate {
             frame.field("certificate", &[blob.as_bytes(), directory].join(&b' '));
         }
+        for Variable { name, value } in &self.variables {
+            frame.field("variable", format!("{name}={value}").as_bytes());
+        }
         for option in &self.options {
             frame.field("option", option);
         }
@@ -245,6 +285,7 @@ impl Request {
         let (mut process, mut quarantine, mut object_directory, mut pusher) = (None, None, None, None);
         let mut certificate = None;
         let (mut options, mut updates, mut option_bytes) = (Vec::new(), Vec::new(), 0);
+        let mut variables = Vec::new();
         for field in Fields::of(bytes)? {
             let (key, value) = field?;
             let wrong = || WireError::Value(key.to_owned());
@@ -263,6 +304,9 @@ impl Request {
                     once(&mut pusher, Pusher::Login(value.to_vec()), key)?;
                 }
                 "certificate" => once(&mut certificate, Certificate::parse(value).ok_or_else(wrong)?, key)?,
+                "variable" if variables.len() < MAX_VARIABLES => {
+                    variables.push(Variable::parse(value).ok_or_else(wrong)?);
+                }
                 "option" => {
                     option_bytes += value.len();
                     if option_bytes > MAX_OPTIONS || options.len() >= MAX_OPTION_COUNT {
@@ -283,7 +327,7 @@ impl Request {
             _ => return Err(missing("hook")),
         };
         let git_dir = git_dir.ok_or_else(|| missing("git-dir"))?;
-        Ok(Self { hook, git_dir, process, quarantine, object_directory, pusher, certificate, options, updates })
+        Ok(Self { hook, git_dir, process, quarantine, object_directory, pusher, certificate, variables, options, updates })
     }
 }
 

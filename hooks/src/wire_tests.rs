@@ -17,6 +17,7 @@ fn request(hook: Hook) -> Request {
         object_directory: Some("/srv/git/a b.git/objects/tmp_objdir-incoming-x".into()),
         pusher: Some(Pusher::Name(b"alice \xff".to_vec())),
         certificate: Some(Certificate { blob: ONE.into(), directory: b"../a b.git \xff".to_vec() }),
+        variables: Variable::new("GITEA_PUSHER_ID", "5").into_iter().collect(),
         options: vec![b"import".to_vec(), Vec::new(), b"message=two\nlines".to_vec()],
         updates: vec![
             update(ZERO, ONE, b"refs/heads/drafts/p/w"),
@@ -50,7 +51,7 @@ fn every_request_comes_back_as_sent() {
     for hook in hooks() {
         let full = request(hook);
         let none = (None, None, None, None);
-        let bare = Request { options: vec![], updates: vec![], ..full.clone() };
+        let bare = Request { options: vec![], updates: vec![], variables: vec![], ..full.clone() };
         let (process, quarantine, object_directory, pusher) = none;
         let bare = Request { process, quarantine, object_directory, pusher, certificate: None, ..bare };
         let login = Request { pusher: Some(Pusher::Login(b"publickey a b\n".to_vec())), ..full.clone() };
@@ -97,6 +98,11 @@ fn requests_with_wrong_fields_are_refused() {
         ("identity", vec![b'x'; MAX_IDENTITY + 1]),
         ("login", vec![]),
         ("login", vec![b'x'; MAX_LOGIN + 1]),
+        ("variable", b"A".to_vec()),
+        ("variable", b"A=".to_vec()),
+        ("variable", b"1=x".to_vec()),
+        ("variable", b"A=x\ny".to_vec()),
+        ("variable", [&b"A="[..], &vec![b'x'; 257]].concat()),
         ("option", long),
         ("update", update("")),
         ("update", update(&format!("{ZERO} {ONE}"))),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::locate::{Step, check_keys, locate};
 use super::{
-    Config, ConfigError, IdentitySource, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, ServerConfig, User, schema,
+    Account, Config, ConfigError, IdentitySource, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, ServerConfig, User, schema,
 };
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::refs::RefName;
@@ -112,12 +112,26 @@ impl Checker<'_> {
         Ok(Config {
             identity,
             servers: self.servers(written.servers)?,
+            announce_as: written.announce_as.map(|account| self.account(account)).transpose()?,
             anonymous_read: written.anonymous_read,
             rescan,
             keep_dropped_days,
             users: self.users(written.users)?,
             repositories: self.repositories(written.repositories)?,
         })
+    }
+
+    fn account(&self, written: schema::Account) -> Result<Account, ConfigError> {
+        let error = |key, message: String| self.error(&[Step::Key("announceAs"), Step::Key(key)], message);
+        let name = UserName::parse(&written.name).map_err(|why| error("name", why.to_string()))?;
+        if written.id == 0 {
+            return Err(error("id", "id is the number of the account in the forge, from 1".to_owned()));
+        }
+        let plain = |email: &String| !email.is_empty() && email.len() <= 254 && !email.chars().any(char::is_control);
+        if let Some(email) = written.email.as_ref().filter(|email| !plain(email)) {
+            return Err(error("email", format!("{email:?} is no address")));
+        }
+        Ok(Account { name, id: written.id, email: written.email })
     }
 
     fn users(&self, written: Vec<schema::User>) -> Result<Vec<User>, ConfigError> {

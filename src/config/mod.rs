@@ -21,6 +21,7 @@ mod error;
 mod locate;
 mod path;
 mod schema;
+mod server_environment;
 mod shared;
 mod source;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod tests;
 
 pub use error::ConfigError;
 pub use path::{InvalidRepositoryPath, RepositoryPath};
+pub use server_environment::{Account, NoAccount, environment, kept_variables};
 pub use shared::SharedConfig;
 pub use source::{IdentitySource, IdentityVariable};
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub identity: IdentitySource,
     /// Parts of the root that another Git server serves, in the order of the file; paths are unique.
     pub servers: Vec<ServerConfig>,
+    /// As whom a forge's hooks are told of what came through no push.
+    pub announce_as: Option<Account>,
     /// Whether a clone or fetch needs no user.
     pub anonymous_read: bool,
     /// Time between two rescans of every repository.
@@ -111,6 +115,7 @@ impl Default for Config {
         Self {
             identity: IdentitySource::default(),
             servers: Vec::new(),
+            announce_as: None,
             anonymous_read: false,
             rescan: Duration::from_secs(60),
             keep_dropped_days: 30,

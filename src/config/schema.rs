@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) identity: Option<String>,
     #[serde(default, deserialize_with = "empty_as_none")]
     pub(super) servers: Vec<Server>,
+    pub(super) announce_as: Option<Account>,
     #[serde(default)]
     pub(super) anonymous_read: bool,
     pub(super) rescan_seconds: Option<i64>,
@@ -46,6 +47,14 @@ pub(super) struct User {
 pub(super) struct Server {
     pub(super) path: String,
     pub(super) identity: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping with name and id")]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) id: u64,
+    pub(super) email: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::warden::Warden;
 use crate::commands::announce::{self, Outbox};
 use crate::commands::repository::ManagedRepository;
+use crate::config::environment;
 use crate::domain::announcement::Announcement;
 use crate::hooks;
 use crate::step::Step;
@@ -129,9 +130,9 @@ impl Announcer {
 
     async fn tell_one(&self, repository: &ManagedRepository, hook: &Path, announcement: &Announcement) -> Result<()> {
         let path = repository.guarded.store().path();
-        let source = self.warden.identity_of(path);
-        let variable = source.name_variable().map(|name| (name.to_owned(), announcement.by.to_string()));
-        let environment: Vec<_> = variable.into_iter().collect();
+        let (server, account) = (self.warden.identity_of(path), self.warden.announce_as());
+        let below = path.strip_prefix(self.warden.root()).unwrap_or(path).to_string_lossy();
+        let environment = environment(&server, account.as_ref(), &below, announcement)?;
         let lines = announcement.lines();
         let told = tokio::select! {
             told = hooks::tell(hook, path, &environment, &lines) => told,

@@ -2,7 +2,6 @@
 //!
 //! Never here: the socket (see `hooks`) and the deciding (see `commands::push`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -105,8 +104,8 @@ impl Service {
         Ok(Push {
             process: request.process.map(|process| ProcessId { pid: process.pid, start: process.start }),
             actor: self.actor(request),
-            variables: BTreeMap::new(),
             certificate: self.certificate(request),
+            variables: request.variables.iter().map(|found| (found.name.clone(), found.value.clone())).collect(),
             import: request.options.iter().any(|option| option == b"import"),
             updates,
         })

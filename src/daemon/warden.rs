@@ -14,7 +14,7 @@ use crate::commands::announce::Outbox;
 use crate::commands::repositories::{Binding, Bindings, Repositories};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle;
-use crate::config::{Config, IdentitySource, RepositoryPath, SharedConfig};
+use crate::config::{Account, Config, IdentitySource, RepositoryPath, SharedConfig, kept_variables};
 use crate::domain::names::Namespace;
 use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
@@ -69,6 +69,11 @@ impl Warden {
             sweeping: Mutex::new(()),
             wanted: Notify::new(),
         })
+    }
+
+    /// The directory below which the repositories are; canonical.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The open repositories.
@@ -214,17 +219,24 @@ impl Warden {
         self.config.current().identity_of(&below.to_string_lossy()).clone()
     }
 
+    /// As whom a forge's hooks are told of what came through no push.
+    pub fn announce_as(&self) -> Option<Account> {
+        self.config.current().announce_as.clone()
+    }
+
     fn layout_of(&self, path: &Path) -> Layout {
         Layout::with_custom_hooks(self.identity_of(path).has_custom_hooks())
     }
 
     fn guard(&self, path: &Path, registration: &Registration, guarded: bool) -> Guard {
+        let server = self.identity_of(path);
         Guard {
             socket: self.socket.clone(),
             branches: vec![registration.branch.to_string()],
             directory: registration.directory.as_str().to_owned(),
             guarded,
-            identity: Some(self.identity_of(path).variable().to_owned()),
+            identity: Some(server.variable().to_owned()),
+            variables: kept_variables(&server).iter().map(|name| (*name).to_owned()).collect(),
         }
     }
 

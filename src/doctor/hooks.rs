@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Place;
 use super::report::Finding;
 use super::settings::last;
-use crate::config::{Config, RepositoryPath};
+use crate::config::{Config, RepositoryPath, kept_variables};
 use crate::domain::refs::RefName;
 use crate::git::{Setting, Store};
 use crate::hooks::{Condition, Found, Guard, Layout, STUB, StubFile, inspect};
@@ -60,12 +60,14 @@ fn wanted(place: &Place, config: &Config, socket: &Path) -> Result<Guard, String
         Some(branch) => branch,
         None => head_branch(&place.path)?,
     };
+    let server = config.identity_of(&place.name);
     Ok(Guard {
         socket: socket.to_owned(),
         branches: vec![branch.to_string()],
         directory: configured.map(|configured| configured.directory.as_str().to_owned()).unwrap_or_default(),
         guarded: true,
-        identity: Some(config.identity_of(&place.name).variable().to_owned()),
+        identity: Some(server.variable().to_owned()),
+        variables: kept_variables(server).iter().map(|name| (*name).to_owned()).collect(),
     })
 }
 
@@ -198,6 +200,10 @@ fn judge_guard(facts: &Facts, running: bool) -> Option<Finding> {
         let name = |identity: &Option<String>| identity.clone().unwrap_or_else(|| "nothing".to_owned());
         wrong.push(format!("the user's name from {}, not {}", name(&found.identity), name(&wanted.identity)));
     }
+    if found.variables != wanted.variables {
+        let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        wrong.push(format!("the variables {}, not {}", names(&found.variables), names(&wanted.variables)));
+    }
     if wrong.is_empty() {
         return None;
     }
@@ -217,6 +223,7 @@ mod tests {
             directory: String::new(),
             guarded: true,
             identity: Some("REMOTE_USER".to_owned()),
+            variables: vec![],
         }
     }
 
@@ -240,7 +247,7 @@ mod tests {
             facts.condition.stub = StubFile::Missing;
         };
         type Change<'c> = &'c dyn Fn(&mut Facts);
-        let grid: [(Change<'_>, Level, &str); 13] = [
+        let grid: [(Change<'_>, Level, &str); 14] = [
             (&|_| {}, Good, "told what to guard"),
             (&|facts| facts.elsewhere = Some("/etc/hooks".into()), Fail, "/etc/hooks"),
             (&bare, Fail, "none are installed"),
@@ -253,6 +260,11 @@ mod tests {
             (&|facts| facts.wanted = Ok(Guard { socket: "/other".into(), ..guard() }), Warn, "not /other"),
             (&|facts| facts.wanted = Ok(Guard { directory: "d".into(), ..guard() }), Warn, "directory \"\", not \"d\""),
             (&|facts| facts.wanted = Ok(Guard { identity: None, ..guard() }), Warn, "REMOTE_USER, not nothing"),
+            (
+                &|facts| facts.wanted = Ok(Guard { variables: vec!["A".into()], ..guard() }),
+                Warn,
+                "variables none, not A",
+            ),
             (&|facts| facts.managed = false, Warn, "managed: false"),
         ];
         for (number, (change, level, text)) in grid.into_iter().enumerate() {

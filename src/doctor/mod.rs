@@ -4,6 +4,7 @@
 //! nothing outside. It works with the daemon running or not, as the user that the daemon runs as.
 //! Never here: changing anything, not even what a check finds wrong; and trusting what a repository holds.
 
+mod announcing;
 mod certificates;
 mod configuration;
 mod hooks;
@@ -92,6 +93,7 @@ fn examine_repository(place: &Place, config: &Config, socket: &Path, git: bool, 
         findings.extend(settings.iter().flat_map(|settings| settings::judge(settings, ours)));
         findings.extend(permissions::judge(&permissions::look(&place.path)));
         findings.extend(records::judge(&records::look(&place.path), running));
+        findings.extend(announcing::judge(&announcing::look(place, config), running));
     }
     findings.into_iter().map(|finding| finding.of(&place.name)).collect()
 }

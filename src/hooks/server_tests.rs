@@ -41,6 +41,7 @@ fn request(hook: Hook) -> Request {
         object_directory: None,
         pusher: None,
         certificate: None,
+        variables: vec![],
         options: vec![],
         updates: vec![],
     }

@@ -70,6 +70,7 @@ impl World {
             directory: String::new(),
             guarded,
             identity: Some("TEST_PUSHER".into()),
+            variables: vec![],
         }
     }
 

@@ -4,6 +4,10 @@
 #[allow(dead_code, unreachable_pub, reason = "each story uses its part of the world")]
 mod support;
 
+#[path = "../support/gitea.rs"]
+#[allow(unreachable_pub, reason = "as the rest of the world")]
+mod gitea_server;
+
 #[path = "../support/recording/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the soak uses the rest of it")]
 mod recording;
@@ -28,6 +32,7 @@ mod dropped;
 mod events;
 mod faults;
 mod git_servers;
+mod gitea;
 mod goldens;
 mod kube_client;
 mod kubectl;

@@ -2,7 +2,7 @@
 
 use stoop_hook::wire::{
     Certificate, Fields, Hook, MAX_IDENTITY, MAX_LOGIN, MAX_OPTIONS, Process, Pusher, Reply, Request, Scanner, State,
-    Update, Verdict, WireError, read_frame,
+    Update, Variable, Verdict, WireError, read_frame,
 };
 
 use super::input::Input;
@@ -140,7 +140,8 @@ fn make_request(data: &[u8]) -> Request {
     if options.iter().map(Vec::len).sum::<usize>() > MAX_OPTIONS {
         options.clear();
     }
-    Request { hook, git_dir, process, quarantine, object_directory, pusher, certificate, options, updates }
+    let variables = Variable::new("GITEA_PUSHER_ID", &format!("{given}")).into_iter().collect();
+    Request { hook, git_dir, process, quarantine, object_directory, pusher, certificate, variables, options, updates }
 }
 
 fn make_reply(data: &[u8]) -> Reply {

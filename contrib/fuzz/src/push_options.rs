@@ -68,6 +68,7 @@ fn handed_on(options: Vec<Vec<u8>>) {
         object_directory: None,
         pusher: None,
         certificate: None,
+        variables: vec![],
         options,
         updates: Vec::new(),
     };

@@ -19,6 +19,7 @@ pub fn run(data: &[u8]) {
         directory: directory.to_owned(),
         guarded: true,
         identity: None,
+        variables: vec![],
     };
     let update = PushedRef::parse(name, &"0".repeat(40), &"1".repeat(40));
     match &update {
