@@ -327,7 +327,18 @@ impl Request {
             _ => return Err(missing("hook")),
         };
         let git_dir = git_dir.ok_or_else(|| missing("git-dir"))?;
-        Ok(Self { hook, git_dir, process, quarantine, object_directory, pusher, certificate, variables, options, updates })
+        Ok(Self {
+            hook,
+            git_dir,
+            process,
+            quarantine,
+            object_directory,
+            pusher,
+            certificate,
+            variables,
+            options,
+            updates,
+        })
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::locate::{Step, check_keys, locate};
 use super::{
-    Account, Config, ConfigError, IdentitySource, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, ServerConfig, User, schema,
+    Account, Config, ConfigError, IdentitySource, MAX_FILE_BYTES, RepositoryConfig, RepositoryPath, ServerConfig, User,
+    schema,
 };
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::refs::RefName;
