@@ -136,7 +136,12 @@ fn what_gitea_s_pages_and_api_do_to_refs_is_allowed_refused_or_left_alone() {
     };
     refused(&gitea, 500, || release("net/router/v3"));
     release("release-2").created();
-    refused(&gitea, 500, || gitea.api("ada", "DELETE", &at("tags/net%2Frouter%2Fv1"), ""));
+    refused(&gitea, 500, || {
+        eventually("Gitea's books have the tag", || {
+            let reply = gitea.api("ada", "DELETE", &at("tags/net%2Frouter%2Fv1"), "");
+            (reply.code != 404).then_some(reply)
+        })
+    });
     // A release of a tag that Stoop made moves nothing.
     release("net/router/v1").created();
     assert_eq!(gitea.api("ada", "DELETE", &at("tags/release-1"), "").code, 204);
