@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::names::UserName;
 use super::oid::ObjectId;
 use super::ref_plan::{Expected, RefEdit};
-use super::refs::RefName;
+use super::refs::{INTERNAL, RefName};
 
 const BY: &str = "Moved-by: ";
 const AS: &str = "Moved-as: ";
@@ -41,8 +41,11 @@ pub struct RefMove {
 pub struct InvalidMove(String);
 
 impl RefMove {
-    /// The move that an edit makes; none for one that only verifies.
+    /// The move that an edit makes; none for one that only verifies, or of a ref that is Stoop's alone.
     pub fn of(edit: &RefEdit) -> Option<Self> {
+        if edit.name.as_str().starts_with(INTERNAL) {
+            return None;
+        }
         let (old, new) = match (edit.expected, edit.new) {
             (Expected::Absent, Some(new)) => (new.zero_like(), new),
             (Expected::At(old), Some(new)) if old != new => (old, new),
@@ -181,6 +184,7 @@ mod tests {
         assert_eq!(moved(RefEdit::update(main(), oid('a'), oid('b'))), Some(format!("{a} {b} refs/heads/main")));
         assert_eq!(moved(RefEdit::delete(main(), oid('b'))), Some(format!("{b} {none} refs/heads/main")));
         assert_eq!(moved(RefEdit::verify(main(), oid('a'))), None);
+        assert_eq!(moved(RefEdit::create(RefName::ledger(), oid('a'))), None);
         for text in ["", "a b c", &format!("{a} {a} refs/heads/main"), &format!("{a} {b} main"), &format!("{a} {b}")] {
             assert!(text.parse::<RefMove>().is_err(), "{text}");
         }
