@@ -11,7 +11,7 @@ use crate::steps::{P, lifecycle};
 use crate::support::{Answer, World, eventually, run};
 
 /// Calls a hook with a line on its standard input and these variables.
-fn call(hook: &Path, directory: &Path, args: &[&str], line: &str, variables: &[(&str, &str)]) -> Answer {
+pub(super) fn call(hook: &Path, directory: &Path, args: &[&str], line: &str, variables: &[(&str, &str)]) -> Answer {
     let mut command = Command::new(hook);
     command.args(args).current_dir(directory).env_clear().envs(variables.iter().copied());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());

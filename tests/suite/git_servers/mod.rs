@@ -3,6 +3,7 @@
 //! Never here: Stoop's own Git door, and Gitea.
 
 mod by_hand;
+mod gitlab;
 mod gitolite;
 mod http_backend;
 mod parts;
