@@ -167,7 +167,7 @@ pub fn read(bytes: &[u8]) -> Result<Reading, KptfileError> {
 /// as one.
 pub fn is_yaml(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    matches!(yaml::check(text), Ok(()) | Err(YamlError::Brackets))
+    matches!(yaml::check(text), Ok(()) | Err(YamlError::Brackets | YamlError::Aliases))
 }
 
 fn read_condition(value: &Value, path: &str) -> Result<Condition, KptfileError> {
