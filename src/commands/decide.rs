@@ -12,12 +12,13 @@ use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 use crate::domain::package::PackageRevision;
 use crate::domain::policy::Actor;
+use crate::domain::readiness::Readiness;
 use crate::domain::refs::{RefName, RevisionNumber};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{GitError, Reader, name_conflict};
 use crate::index::assemble::of_package;
 use crate::index::guarded::{Guarded, View};
-use crate::krm::kptfile::{ConditionStatus, Kptfile};
+use crate::krm::kptfile::Kptfile;
 
 /// A change that may happen.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,10 +39,23 @@ pub struct Decision {
     pub warnings: Vec<String>,
     /// Whether the package has a pipeline, which cannot run yet.
     pub pipeline: bool,
+    /// How its readiness gates stand.
+    pub readiness: Readiness,
+    /// What its content is to be compared with, where the action is about content.
+    pub against: Option<Against>,
     /// The published revision's tag segment (`v<N>`), or the branch for a placeholder; for actions on published revisions.
     pub segment: Option<String>,
     /// The ref the object stood on.
     pub ref_name: Option<RefName>,
+}
+
+/// What a package's content is compared with when its changes are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Against {
+    /// The latest published revision: its tag's last segment, and the package's tree.
+    Revision(String, ObjectId),
+    /// Nothing is published: what the branch held where the draft began, if it held anything.
+    Branch(Option<ObjectId>),
 }
 
 /// What a decision looks at.
@@ -104,6 +118,8 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         tree: object.map(|object| object.tree),
         warnings: Vec::new(),
         pipeline: false,
+        readiness: Readiness::default(),
+        against: None,
         segment: object.filter(|object| object.lifecycle.is_published()).map(segment),
         ref_name: object.map(|object| object.ref_name.clone()),
     };
@@ -209,13 +225,22 @@ fn content(
     judge(&evidence, stage, scene.limits)?;
     decision.tree = evidence.tree;
     decision.warnings = warnings(&evidence);
+    decision.against = Some(against(scene.view, &evidence));
     if let Some(kptfile) = kptfile(&evidence) {
         decision.pipeline = kptfile.has_pipeline;
+        decision.readiness = Readiness::of(kptfile);
         if stage != Stage::Save {
-            gates(change, kptfile)?;
+            gates(change, &decision.readiness)?;
         }
     }
     Ok(())
+}
+
+fn against(view: &View, evidence: &Evidence) -> Against {
+    match of_package(&view.objects, &evidence.package).find(|(_, object)| object.latest) {
+        Some((_, latest)) => Against::Revision(segment(latest), latest.tree),
+        None => Against::Branch(evidence.base_tree),
+    }
 }
 
 fn kptfile(evidence: &Evidence) -> Option<&Kptfile> {
@@ -223,14 +248,12 @@ fn kptfile(evidence: &Evidence) -> Option<&Kptfile> {
 }
 
 /// Every readiness gate needs a condition with status True. Porch leaves this to its client.
-fn gates(change: &Change, kptfile: &Kptfile) -> Result<(), Refusal> {
-    let met = |gate: &String| kptfile.conditions.iter().any(|c| c.kind == *gate && c.status == ConditionStatus::True);
-    let unmet: Vec<&str> = kptfile.readiness_gates.iter().filter(|gate| !met(gate)).map(String::as_str).collect();
-    if unmet.is_empty() {
+fn gates(change: &Change, readiness: &Readiness) -> Result<(), Refusal> {
+    if readiness.met == readiness.gates {
         return Ok(());
     }
     let title = explain::title(&change.package, &change.workspace);
-    Err(Refusal::new(Code::NotReady, format!("{title} does not meet its readiness gates: {}", unmet.join(", "))).next(
+    Err(Refusal::new(Code::NotReady, format!("{title} does not meet its readiness gates: {}", readiness.missing())).next(
         "set these conditions to \"True\" under status.conditions in the Kptfile, or remove the gates, and push again",
     ))
 }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::decide::Decision;
+use super::push::told::Told;
 use crate::domain::ledger::Deed;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
@@ -19,9 +20,6 @@ pub const LEASE_TIME: Duration = Duration::from_secs(60);
 
 /// How long the outcome of a push is kept for its post-receive to fetch.
 const OUTCOME_TIME: Duration = Duration::from_secs(120);
-
-/// So many refs of one push are told of one by one; of the others only how many they are.
-const MOST_TOLD: usize = 100;
 
 /// One ref update that git was told it may make.
 #[derive(Debug, Clone)]
@@ -52,14 +50,14 @@ pub enum Purpose {
 }
 
 /// How far a lease is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum LeaseStage {
     /// The ref is not seen moved yet.
     Waiting,
     /// It moved; what the transition needs besides is not done yet.
     Moved,
     /// The transition is complete, and this is what to tell the pusher.
-    Done(Vec<String>),
+    Done(Vec<Told>),
 }
 
 impl Lease {
@@ -210,27 +208,25 @@ impl Leases {
         self.leases.retain(|lease| lease.stage != LeaseStage::Waiting || !over(lease));
     }
 
-    /// Takes the outcomes of a push's refs, in the order in which the push named them.
-    pub fn take_outcomes(&mut self, process: Option<ProcessId>, names: &[RefName]) -> Vec<String> {
+    /// Takes the outcomes of a push's refs, in the order in which the push named them: the first `most`, and how many there
+    /// are besides.
+    pub fn take_outcomes(&mut self, process: Option<ProcessId>, names: &[RefName], most: usize) -> (Vec<Told>, usize) {
         let wanted: HashSet<&RefName> = names.iter().collect();
-        let mut told: HashMap<RefName, Vec<String>> = HashMap::new();
+        let mut told: HashMap<RefName, Vec<Told>> = HashMap::new();
         self.leases.retain_mut(|lease| match &mut lease.stage {
-            LeaseStage::Done(lines) if lease.process == process || process.is_none() => {
+            LeaseStage::Done(outcomes) if lease.process == process || process.is_none() => {
                 // Of several outcomes of one ref the oldest is taken first.
                 match wanted.contains(&lease.name) && !told.contains_key(&lease.name) {
-                    true => told.insert(lease.name.clone(), std::mem::take(lines)).is_some(),
+                    true => told.insert(lease.name.clone(), std::mem::take(outcomes)).is_some(),
                     false => true,
                 }
             }
             _ => true,
         });
-        let mut told = names.iter().filter_map(|name| told.remove(name)).filter(|lines| !lines.is_empty());
-        let mut lines: Vec<String> = told.by_ref().take(MOST_TOLD).flatten().collect();
-        let more = told.count();
-        if more > 0 {
-            lines.push(format!("and {more} more refs, each as it was pushed"));
-        }
-        lines
+        let mut told: Vec<Told> = names.iter().filter_map(|name| told.remove(name)).flatten().collect();
+        let more = told.len().saturating_sub(most);
+        told.truncate(most);
+        (told, more)
     }
 
     /// Notes that a push mixes refs for proc-receive with others.

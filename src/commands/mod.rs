@@ -5,6 +5,7 @@
 pub mod announce;
 pub mod api;
 pub mod collect;
+pub mod compare;
 mod completed;
 pub mod decide;
 pub mod explain;

@@ -11,7 +11,7 @@ use super::completed;
 use super::decide::{Decision, Scene, decide};
 use super::findings;
 use super::lease::{Lease, LeaseStage, Purpose};
-use super::push::reply;
+use super::push::told::Told;
 use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
 use super::seen::Refs;
@@ -163,13 +163,12 @@ fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
         lease.stage = LeaseStage::Done(match &lease.purpose {
             Purpose::Change(decision, deed) => {
                 let id = (decision.change.package.clone(), decision.change.workspace.clone());
-                let object = view.objects.get(&id).map(AsRef::as_ref);
-                let done = reply::done(decision, object, &repository.guarded.key().registration);
-                done.into_iter().chain(reply::signed(deed)).collect()
+                let (decision, deed) = (decision.clone(), deed.clone());
+                vec![Told::Done { decision, deed, object: view.objects.get(&id).cloned() }]
             }
             Purpose::Import(name, deed) => {
                 found.imports.push((name.clone(), deed.clone()));
-                vec![format!("{}: imported", name.shortened())]
+                vec![Told::Sentence(format!("{}: imported", name.shortened()))]
             }
             Purpose::Part(_) => Vec::new(),
         });

@@ -12,8 +12,9 @@ use super::hook_log;
 use super::warden::Warden;
 use crate::commands::push::outcome::outcome;
 use crate::commands::push::read::PushedRef;
-use crate::commands::push::reply::TOGETHER;
+use crate::commands::push::reply::{self, TOGETHER};
 use crate::commands::push::signed::PushedCertificate;
+use crate::commands::push::told::Audience;
 use crate::commands::push::verdict::{self, Push, Verdict};
 use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
@@ -25,6 +26,9 @@ use crate::identity::pusher::{Told, pusher};
 use crate::process::ProcessId;
 use crate::step::Step;
 use crate::telemetry::{Door, Metrics, PushVerdict};
+
+/// The push option of those who want no hints.
+const NO_HINTS: &[u8] = b"no-hints";
 
 /// The service behind the hook socket.
 #[derive(Debug)]
@@ -55,6 +59,7 @@ impl HookService for Service {
             self.hints.follow(&repository);
             return Reply { accept: true, ..Reply::default() };
         }
+        let audience = self.audience(&request);
         let push = match self.push(&request) {
             Ok(push) => push,
             Err(refusal) => {
@@ -62,18 +67,18 @@ impl HookService for Service {
                 tracing::info!(repository = %name, decision = "refused", code = refusal.code.as_str(), reason = refusal.reason, "push");
                 metrics.push(PushVerdict::Refused);
                 metrics.refusal(Door::Git, refusal.code);
-                return refuse_all(&request, &refusal);
+                return refuse_all(&request, &refusal, audience.hints);
             }
         };
         let limits = self.limits;
         let (hook, counted, asked) = (request.hook, metrics.clone(), repository.clone());
         let answer = tokio::task::spawn_blocking(move || {
-            let verdict = match answer(&asked, &request, &push, &limits) {
+            let verdict = match answer(&asked, &request, &push, &limits, &audience) {
                 Ok(verdict) => verdict,
                 Err(reply) => return reply,
             };
             hook_log::tell(&asked, request.hook, &push, &verdict, begun.elapsed(), &counted);
-            reply(verdict)
+            reply(verdict, audience.hints)
         });
         let answer = answer.await;
         metrics.hook(name_of(hook), begun.elapsed());
@@ -121,6 +126,14 @@ impl Service {
         Some(PushedCertificate { blob: told.blob.parse().ok()?, directory: told.directory.clone(), keys })
     }
 
+    fn audience(&self, request: &Request) -> Audience {
+        let config = self.config.current();
+        Audience {
+            hints: !request.options.iter().any(|option| option == NO_HINTS),
+            users: Arc::new(move || config.users.iter().map(|user| config.actor(&user.name)).collect()),
+        }
+    }
+
     /// Who pushes. A hook that no push runs, one that somebody calls by hand perhaps, speaks for nobody. Only GitLab runs
     /// the hooks of others itself, beside the push.
     fn actor(&self, request: &Request) -> Result<Actor, Refusal> {
@@ -152,35 +165,42 @@ fn name_of(hook: Hook) -> &'static str {
 }
 
 /// The verdict on what a hook asks; for one that only fetches the outcome, the reply.
-fn answer(repository: &ManagedRepository, request: &Request, push: &Push, limits: &Limits) -> Result<Verdict, Reply> {
+fn answer(
+    repository: &ManagedRepository,
+    request: &Request,
+    push: &Push,
+    limits: &Limits,
+    audience: &Audience,
+) -> Result<Verdict, Reply> {
     Ok(match request.hook {
         Hook::PreReceive => verdict::pre_receive(repository, push, request.quarantine.as_deref(), limits),
-        Hook::ProcReceive { atomic } => verdict::proc_receive(repository, push, atomic, limits),
+        Hook::ProcReceive { atomic } => verdict::proc_receive(repository, push, atomic, limits, audience),
         Hook::ReferenceTransaction(_) => verdict::prepared(repository, push.process, &push.updates),
         Hook::PostReceive => {
-            return Err(Reply { accept: true, lines: outcome(repository, push), verdicts: Vec::new() });
+            let lines = outcome(repository, push, audience, verdict::room(repository, push));
+            return Err(Reply { accept: true, lines, verdicts: Vec::new() });
         }
     })
 }
 
 /// A verdict as the hook prints it. Where one ref was refused, every ref of the push has a reason.
-fn reply(verdict: Verdict) -> Reply {
+fn reply(verdict: Verdict, hints: bool) -> Reply {
     let refused = !verdict.accept;
+    let lines = if refused { reply::refused(&verdict.refs, hints) } else { verdict.lines };
     let verdicts = verdict.refs.into_iter().map(|(name, refusal)| hooks::Verdict {
         name: name.as_str().as_bytes().to_vec(),
         refusal: match refusal {
-            Some(refusal) => Some(refusal.reason),
+            Some(refusal) => Some(reply::reason(&refusal)),
             None => refused.then(|| TOGETHER.to_owned()),
         },
     });
-    Reply { accept: verdict.accept, lines: verdict.lines, verdicts: verdicts.collect() }
+    Reply { accept: verdict.accept, lines, verdicts: verdicts.collect() }
 }
 
-fn refuse_all(request: &Request, refusal: &Refusal) -> Reply {
+fn refuse_all(request: &Request, refusal: &Refusal, hints: bool) -> Reply {
     let names = request.updates.iter().map(|update| update.name.clone());
-    let verdicts = names.map(|name| hooks::Verdict { name, refusal: Some(refusal.reason.clone()) }).collect();
-    let lines = vec!["Stoop refused this push; nothing was changed.".to_owned(), format!("  {refusal}")];
-    Reply { accept: false, lines, verdicts }
+    let verdicts = names.map(|name| hooks::Verdict { name, refusal: Some(reply::reason(refusal)) }).collect();
+    Reply { accept: false, lines: reply::refused_whole(refusal, hints), verdicts }
 }
 
 /// A repository with hooks that the daemon does not know: not found yet, or taken out of the root. Closed when in doubt.
@@ -191,5 +211,5 @@ fn unknown(request: &Request) -> Reply {
     }
     let refusal = Refusal::new(Code::Failed, "Stoop does not serve this repository now")
         .next("try again in a moment, and tell the administrator of this Git server if it stays");
-    refuse_all(request, &refusal)
+    refuse_all(request, &refusal, true)
 }

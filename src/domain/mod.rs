@@ -17,6 +17,7 @@ pub mod oid;
 pub mod package;
 pub mod policy;
 pub mod push_certificate;
+pub mod readiness;
 pub mod ref_plan;
 pub mod refs;
 pub mod refusal;

@@ -8,11 +8,39 @@ use std::cmp::Ordering;
 
 use super::error::GitError;
 use super::reader::Reader;
-use super::trees::{Entry, LONGEST_PATH, MOST_DIRECTORIES, join, readable};
+use super::trees::{Entry, LONGEST_PATH, MOST_DIRECTORIES, Mode, join, readable};
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 
+/// A file that differs between two trees; `None` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Its path. Bytes that are not UTF-8 are written `\xff`.
+    pub path: String,
+    /// What it was.
+    pub old: Option<(Mode, ObjectId)>,
+    /// What it is.
+    pub new: Option<(Mode, ObjectId)>,
+}
+
 impl Reader {
+    /// The files that were added, changed (content or mode) or removed between two trees, sorted by path; `None` stands for
+    /// an empty tree. [`GitError::TooMany`] beyond `limit` files.
+    pub fn changed_files(
+        &self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        limit: usize,
+    ) -> Result<Vec<ChangedFile>, GitError> {
+        let mut changed = self.changes(old, new, None, limit)?;
+        if changed.len() > limit {
+            let of = new.or(old).unwrap_or_else(|| self.empty_tree());
+            return Err(GitError::TooMany { what: "changed files", of, limit });
+        }
+        changed.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(changed)
+    }
+
     /// The paths of the files that were added, changed (content or mode) or removed between two root trees, sorted;
     /// `None` stands for an empty tree. [`GitError::TooMany`] beyond `limit` paths. Bytes that are not UTF-8 are
     /// written `\xff`.
@@ -22,13 +50,7 @@ impl Reader {
         new: Option<ObjectId>,
         limit: usize,
     ) -> Result<Vec<String>, GitError> {
-        let mut changed = self.changes(old, new, None, limit)?;
-        if changed.len() > limit {
-            let of = new.or(old).unwrap_or_else(|| self.empty_tree());
-            return Err(GitError::TooMany { what: "changed files", of, limit });
-        }
-        changed.sort();
-        Ok(changed)
+        Ok(self.changed_files(old, new, limit)?.into_iter().map(|file| file.path).collect())
     }
 
     /// A file outside `package` that differs between two root trees; the package's own directory is not looked into.
@@ -39,7 +61,8 @@ impl Reader {
         old: Option<ObjectId>,
         new: ObjectId,
     ) -> Result<Option<String>, GitError> {
-        Ok(self.changes(old, Some(new), Some(package.as_str().as_bytes()), 0)?.into_iter().next())
+        let outside = self.changes(old, Some(new), Some(package.as_str().as_bytes()), 0)?;
+        Ok(outside.into_iter().next().map(|file| file.path))
     }
 
     /// Changed files in no order; the search ends once there are more than `enough`.
@@ -49,7 +72,7 @@ impl Reader {
         new: Option<ObjectId>,
         skipped: Option<&[u8]>,
         enough: usize,
-    ) -> Result<Vec<String>, GitError> {
+    ) -> Result<Vec<ChangedFile>, GitError> {
         let of = new.or(old).unwrap_or_else(|| self.empty_tree());
         let mut changed = Vec::new();
         let mut entered = 0;
@@ -77,7 +100,8 @@ impl Reader {
                     return Err(GitError::TooMany { what: "bytes in a path", of, limit: LONGEST_PATH });
                 }
                 if [old, new].into_iter().flatten().any(|entry| entry.mode.is_some()) {
-                    changed.push(readable(&below).0);
+                    let file = |entry: Option<&Entry>| entry.and_then(|entry| Some((entry.mode?, entry.id)));
+                    changed.push(ChangedFile { path: readable(&below).0, old: file(old), new: file(new) });
                     if changed.len() > enough {
                         return Ok(changed);
                     }

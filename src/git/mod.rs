@@ -32,6 +32,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use changes::ChangedFile;
 pub use commit::{Commit, Person};
 pub use create::{ObjectFormat, create_bare};
 pub use discover::repositories;

@@ -27,6 +27,20 @@ fn plain(text: &str) -> String {
     out
 }
 
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+      - name: web
+        image: web:1
+";
+
 #[test]
 fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     let mut world = World::with_repository();
@@ -56,7 +70,21 @@ fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     bob.git(&["fetch", "-q", "origin", &second]).ok();
     tell("approve it", &bob.approve(&second, "net/router", "w1").ok());
     ann.reset();
+    ann.write("net/router/web.yaml", DEPLOYMENT);
+    ann.write("net/router/README.md", "A router.\n");
     ann.package("net/router", "three");
+    ann.draft("net/router", "w2").ok();
+    ann.write("net/router/web.yaml", &DEPLOYMENT.replace("replicas: 1", "replicas: 3"));
+    ann.git(&["mv", "net/router/config.yaml", "net/router/settings.yaml"]).ok();
+    ann.commit("more");
+    tell("save one that changes what is published", &ann.draft("net/router", "w2"));
+    let quiet = ["push", "-o", "no-hints", "origin", "HEAD:refs/heads/proposed/net/router/w2"];
+    tell("propose it without hints", &ann.git(&quiet).ok());
+    let third = ann.head();
+    bob.git(&["fetch", "-q", "origin", &third]).ok();
+    tell("approve it, too", &bob.approve(&third, "net/router", "w2").ok());
+    ann.reset();
+    ann.package("net/router", "four");
     tell("push to the branch", &ann.push("HEAD:main"));
     let both = ["push", "origin", "HEAD:main", "HEAD:refs/heads/feature"];
     tell("push to the branch and elsewhere", &ann.git(&both));
@@ -67,7 +95,7 @@ fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     tell("keep it", &bob.push(":refs/heads/deletionProposed/net/router/v1").ok());
     ann.push(marker).ok();
     tell("delete it", &bob.push(":refs/tags/net/router/v1").ok());
-    ann.package("net/router", "four");
+    ann.package("net/router", "five");
     ann.draft("net/router", "w4").ok();
     tell("drop a draft", &ann.push(":refs/heads/drafts/net/router/w4").ok());
     world.stop_daemon("TERM");

@@ -3,9 +3,12 @@
 //! Never here: the socket and its wire format (see `hooks`).
 
 pub mod branch;
+pub mod changed;
 pub mod company;
+pub mod fit;
 pub mod outcome;
 pub mod read;
 pub mod reply;
 pub mod signed;
+pub mod told;
 pub mod verdict;

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::told::{self, Audience, Told};
 use super::verdict::Push;
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::{settle_refs, unreadable};
@@ -15,21 +16,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long until it is tried again to complete it here.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// Completes the push, unless somebody else is at it, and gives what to tell the pusher.
-pub fn outcome(repository: &ManagedRepository, push: &Push) -> Vec<String> {
+/// Completes the push, unless somebody else is at it, and gives what to tell the pusher in at most `room` lines.
+pub fn outcome(repository: &ManagedRepository, push: &Push, audience: &Audience, room: usize) -> Vec<String> {
+    let (told, more) = wait(repository, push, room);
+    told::lines(repository, &told, more, audience, room)
+}
+
+/// What is to be told of the push's refs, of at most `most` of them, and how many there are besides.
+fn wait(repository: &ManagedRepository, push: &Push, most: usize) -> (Vec<Told>, usize) {
     let names: Vec<RefName> = push.updates.iter().map(|update| update.name.clone()).collect();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut leases = repository.leases();
         if leases.is_told(push.process, &names) || Instant::now() >= deadline {
-            return leases.take_outcomes(push.process, &names);
+            return leases.take_outcomes(push.process, &names, most);
         }
         drop(leases);
         if let Some(writer) = repository.guarded.try_lock() {
             if let Err(error) = settle_refs(repository, &writer) {
                 unreadable(repository, &error);
             }
-            return repository.leases().take_outcomes(push.process, &names);
+            return repository.leases().take_outcomes(push.process, &names, most);
         }
         let leases = repository.leases();
         if !leases.is_told(push.process, &names) {

@@ -2,16 +2,21 @@
 //!
 //! Never here: deciding. Lines carry no prefix of Git's (`remote: `) and no colours.
 
+use std::collections::BTreeMap;
+
+use super::fit::{MOST_LINES, fit};
 use crate::commands::decide::Decision;
 use crate::commands::explain::{approve_command, title};
 use crate::domain::ledger::Deed;
 use crate::domain::lifecycle::Action;
 use crate::domain::names::UserName;
-use crate::domain::package::{PackageRevision, functions_not_available};
+use crate::domain::package::PackageRevision;
 use crate::domain::refs::{RefName, Registration};
 use crate::domain::refusal::Refusal;
+use crate::krm::shown;
 
-/// What to tell of a transition that is complete; `object` is the package revision as it is now.
+/// What to say of a transition that is complete: what happened, then what may be done next. `object` is the package revision
+/// as it is now.
 pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration: &Registration) -> Vec<String> {
     let (package, workspace) = (&decision.change.package, &decision.change.workspace);
     let title = title(package, workspace);
@@ -56,117 +61,90 @@ pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration:
             lines.push(format!("{title}: {segment} deleted; its number is not used again"));
         }
     }
-    if decision.pipeline && matches!(decision.change.action, Action::Save | Action::Propose) {
-        let condition = functions_not_available();
-        lines.push(format!("  {}=Unknown ({}): {}", condition.kind, condition.reason, condition.message));
-    }
-    lines.extend(decision.warnings.iter().map(|warning| format!("  warning: {warning}")));
     lines
 }
 
 /// That a change is signed, and the certificate kept.
 pub fn signed(deed: &Deed) -> Option<String> {
-    deed.certificate.as_ref().map(|certificate| format!("  signed by {} with {}", deed.by, certificate.key))
+    deed.certificate.as_ref().map(|certificate| format!("signed by {} with {}", deed.by, certificate.key))
 }
 
 /// What to tell of a signed push whose user has no signing keys.
 pub fn signed_for_nothing(user: &UserName) -> String {
-    format!("This push is signed, but no signing key of {user} is configured here: its certificate is not kept.")
+    fit(&format!("This push is signed, but no signing key of {user} is configured here: its certificate is not kept."))
 }
 
-/// What to tell of a refused push: each ref with its own reason.
-pub fn refused(refs: &[(String, Option<Refusal>)]) -> Vec<String> {
-    const MOST: usize = 20;
-    let mut lines = vec!["Stoop refused this push; nothing was changed.".to_owned()];
-    let own = refs.iter().filter(|(_, refusal)| refusal.is_some()).count();
-    for (name, refusal) in
-        refs.iter().filter_map(|(name, refusal)| refusal.as_ref().map(|refusal| (name, refusal))).take(MOST)
-    {
-        lines.push(format!("  {name} [{}]", refusal.code.as_str()));
-        lines.push(format!("    {}", refusal.reason));
-        lines.extend(refusal.next.iter().map(|next| format!("    {next}")));
+/// How the reply to a refused push begins.
+const REFUSED: &str = "Stoop refused this push; nothing was changed.";
+
+/// So many characters of a reason are told, and so many of what to do next.
+const MOST_OF: (usize, usize) = (300, 500);
+
+/// Refs that are refused for the same reason.
+struct Alike<'r> {
+    name: &'r RefName,
+    others: usize,
+    refusal: &'r Refusal,
+}
+
+/// What to tell of a refused push: each ref with its own reason, and with what to do next where hints are wanted.
+pub fn refused(refs: &[(RefName, Option<Refusal>)], hints: bool) -> Vec<String> {
+    // The sentence on the whole, then three lines for each reason, and two for what is only counted.
+    const MOST_REASONS: usize = (MOST_LINES - 3) / 3;
+    let mut groups: Vec<Alike<'_>> = Vec::new();
+    let (mut accepted, mut more) = (0, BTreeMap::<&str, usize>::new());
+    for (name, refusal) in refs {
+        let Some(refusal) = refusal else {
+            accepted += 1;
+            continue;
+        };
+        match groups.iter().position(|group| group.refusal == refusal) {
+            Some(at) => groups[at].others += 1,
+            None if groups.len() < MOST_REASONS => groups.push(Alike { name, others: 0, refusal }),
+            None => *more.entry(refusal.code.as_str()).or_default() += 1,
+        }
     }
-    if own > MOST {
-        lines.push(format!("  and {} more refs that were refused", own - MOST));
+    let mut lines = vec![REFUSED.to_owned()];
+    for Alike { name, others, refusal } in groups {
+        let others = match others {
+            0 => String::new(),
+            1 => " and another ref".to_owned(),
+            many => format!(" and {many} other refs"),
+        };
+        lines.extend(why(&format!("{name}{others}"), refusal, hints));
     }
-    let others = refs.len() - own;
-    if others > 0 {
-        let noun = if others == 1 { "ref" } else { "refs" };
-        lines.push(format!("  {others} other {noun} of this push would have been accepted"));
+    if !more.is_empty() {
+        let codes: Vec<String> = more.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        lines.push(format!("  and {} more refs that were refused: {}", more.values().sum::<usize>(), codes.join(", ")));
     }
+    if accepted > 0 {
+        let noun = if accepted == 1 { "ref" } else { "refs" };
+        lines.push(format!("  {accepted} other {noun} of this push would have been accepted"));
+    }
+    lines.iter().map(|line| fit(line)).collect()
+}
+
+/// What to tell where no ref of the push can be judged by itself.
+pub fn refused_whole(refusal: &Refusal, hints: bool) -> Vec<String> {
+    let lines = [REFUSED.to_owned()].into_iter().chain(why("all of it", refusal, hints));
+    lines.map(|line| fit(&line)).collect()
+}
+
+fn why(what: &str, refusal: &Refusal, hints: bool) -> Vec<String> {
+    let mut lines = vec![format!("  {what} [{}]", refusal.code.as_str()), format!("    {}", reason(refusal))];
+    let next = refusal.next.iter().filter(|_| hints);
+    lines.extend(next.map(|next| format!("    {}", shown::line(next, MOST_OF.1))));
     lines
+}
+
+/// A reason as git itself repeats it behind a ref.
+pub fn reason(refusal: &Refusal) -> String {
+    shown::line(&refusal.reason, MOST_OF.0)
 }
 
 /// The sentence for a ref that goes down with another one of its push.
 pub const TOGETHER: &str = "another ref of this push was refused";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::change::Change;
-    use crate::domain::ledger::Via;
-    use crate::domain::lifecycle::{State, step};
-    use crate::domain::names::{Directory, PackagePath, Workspace};
-    use crate::domain::refs::RevisionNumber;
-    use crate::domain::refusal::Code;
-
-    fn decision(action: Action) -> Decision {
-        let from =
-            State::ALL.into_iter().find(|state| step(*state, action).is_ok()).expect("every action is legal somewhere");
-        Decision {
-            change: Change {
-                package: PackagePath::parse("net/router").expect("valid"),
-                workspace: Workspace::parse("w1").expect("valid"),
-                action,
-                commit: None,
-                via: Via::Push,
-            },
-            commit: "c0ffee1234".repeat(4).parse().expect("valid"),
-            from,
-            to: step(from, action).expect("legal").to,
-            number: (action == Action::Approve).then_some(RevisionNumber(3)),
-            tree: None,
-            warnings: Vec::new(),
-            pipeline: false,
-            segment: Some("v3".to_owned()),
-            ref_name: None,
-        }
-    }
-
-    #[test]
-    fn the_replies_are_the_golden_ones() {
-        let registration =
-            Registration { branch: RefName::branch("main").expect("valid"), directory: Directory::default() };
-        let mut text = String::new();
-        for action in Action::ALL {
-            text.push_str(&format!(
-                "## {}\n{}\n\n",
-                action.as_str(),
-                done(&decision(action), None, &registration).join("\n")
-            ));
-        }
-        let mut rich = decision(Action::Save);
-        rich.pipeline = true;
-        rich.warnings = vec!["net/router/values.yaml is not valid YAML".to_owned()];
-        text.push_str(&format!(
-            "## with a pipeline and a warning\n{}\n\n",
-            done(&rich, None, &registration).join("\n")
-        ));
-        let refusal = Refusal::new(Code::ProposalLocked, "net/router w1 is proposed, and a proposal is locked")
-            .next("make it a draft again first");
-        let refs =
-            vec![("refs/heads/drafts/net/router/w1".to_owned(), Some(refusal)), ("refs/heads/x".to_owned(), None)];
-        text.push_str(&format!("## refused\n{}\n", refused(&refs).join("\n")));
-        insta::with_settings!({snapshot_path => "../../../tests/goldens", prepend_module_to_snapshot => false, omit_expression => true}, {
-            insta::assert_snapshot!("push_replies", text);
-        });
-    }
-
-    #[test]
-    fn a_refusal_of_thousands_of_refs_stays_readable() {
-        let refs: Vec<_> = (0..5000)
-            .map(|i| (format!("refs/heads/drafts/x/{i}"), Some(Refusal::new(Code::BadName, "bad").next("rename"))))
-            .collect();
-        assert!(refused(&refs).len() < 70);
-    }
-}
+#[path = "reply_tests.rs"]
+mod tests;

@@ -8,8 +8,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::company::{Company, company};
+use super::fit::MOST_LINES;
 use super::read::{Meaning, PushedRef, read};
 use super::signed::PushedCertificate;
+use super::told::{self, Audience, Told};
 use super::{branch, reply, signed};
 use crate::commands::decide::{Decision, Scene, decide, failed};
 use crate::commands::explain;
@@ -56,7 +58,7 @@ pub struct Push {
 pub struct Verdict {
     /// Whether git may move the refs.
     pub accept: bool,
-    /// What to tell the pusher.
+    /// What to tell the pusher of what is done already. Refusals are told by what is said of each ref.
     pub lines: Vec<String>,
     /// The refusal of each ref that has one of its own; for metrics and for `proc-receive`.
     pub refs: Vec<(RefName, Option<Refusal>)>,
@@ -72,9 +74,7 @@ impl Verdict {
     }
 
     fn refused(refs: Vec<(RefName, Option<Refusal>)>) -> Self {
-        let told: Vec<(String, Option<Refusal>)> =
-            refs.iter().map(|(name, refusal)| (name.to_string(), refusal.clone())).collect();
-        Self { accept: false, lines: reply::refused(&told), refs }
+        Self { accept: false, lines: Vec::new(), refs }
     }
 }
 
@@ -203,7 +203,13 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
 }
 
 /// Decides and carries out what a proc-receive hook tells of: approvals and rejections, all or none.
-pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, limits: &Limits) -> Verdict {
+pub fn proc_receive(
+    repository: &ManagedRepository,
+    push: &Push,
+    atomic: bool,
+    limits: &Limits,
+    audience: &Audience,
+) -> Verdict {
     let all = |refusal: &Refusal| Verdict::all_refused(push, refusal);
     if atomic && repository.leases().is_mixed(push.process) {
         return all(&Refusal::new(Code::Mixed, "an atomic push cannot both decide and change other refs")
@@ -244,13 +250,23 @@ pub fn proc_receive(repository: &ManagedRepository, push: &Push, atomic: bool, l
         Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
         Err(refusal) => return all(&refusal),
     };
-    let registration = &repository.guarded.key().registration;
-    let told = decided.iter().flat_map(|(decision, deed)| {
+    // Whoever writes next need not wait for the reply.
+    drop(writer);
+    let mut told: Vec<Told> = Vec::new();
+    let more = decided.len().saturating_sub(MOST_LINES);
+    for (decision, deed) in decided.into_iter().take(MOST_LINES) {
         let id = (decision.change.package.clone(), decision.change.workspace.clone());
-        let done = reply::done(decision, objects.get(&id).map(AsRef::as_ref), registration);
-        done.into_iter().chain(reply::signed(deed))
-    });
-    Verdict::accepted(push, told.collect())
+        told.push(Told::Done { decision: Box::new(decision), deed, object: objects.get(&id).cloned() });
+    }
+    let room = room(repository, push);
+    Verdict::accepted(push, told::lines(repository, &told, more, audience, room))
+}
+
+/// How many lines the reply of one hook has: a push that is told of by two of them gets half from each. Of a signed push
+/// pre-receive may have said a sentence.
+pub fn room(repository: &ManagedRepository, push: &Push) -> usize {
+    let most = MOST_LINES - usize::from(push.certificate.is_some());
+    if repository.leases().is_mixed(push.process) { most / 2 } else { most }
 }
 
 /// Whether a ref transaction may go on: every managed ref in it must be leased to its push. Takes no writer lock, since
