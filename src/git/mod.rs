@@ -46,6 +46,6 @@ pub use reader::Reader;
 pub use ref_transaction::{TransactError, name_conflict, transact};
 pub use refs::{RefSnapshot, RefValue, Refs};
 pub use store::Store;
-pub use trees::{File, Mode};
+pub use trees::{File, LARGEST_KPTFILE, Mode};
 pub use watch::{WatchEvent, Watcher};
 pub use write::NewCommit;

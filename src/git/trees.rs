@@ -14,7 +14,7 @@ use crate::domain::oid::ObjectId;
 /// The largest tree object that is read, in bytes.
 pub(super) const LARGEST_TREE: u64 = 32 << 20;
 /// The largest Kptfile that is read, in bytes.
-const LARGEST_KPTFILE: u64 = 1 << 20;
+pub const LARGEST_KPTFILE: u64 = 1 << 20;
 /// How many files one listing holds at most.
 const MOST_FILES: usize = 100_000;
 /// How many directories one walk enters at most.
@@ -174,20 +174,23 @@ impl Reader {
 
     /// One entry of a tree by its name.
     pub(super) fn entry(&self, tree: ObjectId, name: &str) -> Result<Option<Entry>, GitError> {
-        let mut found = None;
-        self.each_entry(tree, |entry| {
+        let object = self.tree_object(tree)?;
+        for entry in gix::objs::TreeRefIter::from_bytes(&object.data, self.gix().object_hash()) {
+            let entry = entry.map_err(|error| self.damaged(tree, &error))?;
             if entry.filename == name.as_bytes() {
-                found.get_or_insert_with(|| Entry::from(entry));
+                return Ok(Some(Entry::from(entry)));
             }
-        })?;
-        Ok(found)
+        }
+        Ok(None)
     }
 
     /// The entries of a tree, in its order. Fails on a name that no tree may hold: it would lead out of the tree or
     /// into git's own files wherever it is written to a disk.
     pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<Entry>, GitError> {
-        let mut entries = Vec::new();
-        self.each_entry(tree, |entry| entries.push(Entry::from(entry)))?;
+        let object = self.tree_object(tree)?;
+        let read = gix::objs::TreeRefIter::from_bytes(&object.data, self.gix().object_hash());
+        let entries = read.map(|entry| entry.map(Entry::from)).collect::<Result<Vec<Entry>, _>>();
+        let entries = entries.map_err(|error| self.damaged(tree, &error))?;
         match entries.iter().find(|entry| is_forbidden(&entry.name)) {
             Some(entry) => Err(GitError::Damaged {
                 id: tree,
@@ -196,14 +199,6 @@ impl Reader {
             }),
             None => Ok(entries),
         }
-    }
-
-    fn each_entry(&self, tree: ObjectId, mut visit: impl FnMut(gix::objs::tree::EntryRef<'_>)) -> Result<(), GitError> {
-        let object = self.tree_object(tree)?;
-        for entry in gix::objs::TreeRefIter::from_bytes(&object.data, self.gix().object_hash()) {
-            visit(entry.map_err(|error| self.damaged(tree, &error))?);
-        }
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::annotation::{self, Annotation};
 use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::Publication;
-use crate::git::{Commit, GitError, Reader};
+use crate::git::{Commit, GitError, LARGEST_KPTFILE, Reader};
 use crate::krm::kptfile::{self, Kptfile};
 
 /// How a revision's workspace and tasks are found in its history.
@@ -105,9 +105,7 @@ impl FactStore {
     ) -> Result<Option<Facts>, GitError> {
         let commit = reader.commit(id)?;
         let Some(tree) = reader.subtree(commit.tree, package)? else { return Ok(None) };
-        if !reader.is_package(tree)? {
-            return Ok(None);
-        }
+        let Some(kptfile) = reader.kptfile_id(tree)? else { return Ok(None) };
         let own = annotation::read(&commit.message);
         let named = own.iter().find(|line| line.package == package.as_str() && !line.workspace_name.is_empty());
         let workspace = match (origin, named) {
@@ -118,7 +116,7 @@ impl FactStore {
         Ok(Some(Facts {
             tree,
             workspace,
-            kptfile: read_kptfile(reader, tree)?,
+            kptfile: read_kptfile(reader, kptfile)?,
             tasks: Arc::new(task.into_iter().collect()),
             publication: publication(&commit),
             seconds: commit.committer.seconds,
@@ -159,15 +157,16 @@ pub fn kptfile(reader: &Reader, cache: &Cache, tree: ObjectId) -> Result<Arc<Kpt
     if let Some(cached) = cache.get::<Kptfile>(&key) {
         return Ok(Arc::new(cached));
     }
-    let kptfile = read_kptfile(reader, tree)?;
+    let kptfile = reader.kptfile_id(tree)?.map(|id| read_kptfile(reader, id)).transpose()?.unwrap_or_default();
     cache.put(&key, &*kptfile);
     Ok(kptfile)
 }
 
-fn read_kptfile(reader: &Reader, tree: ObjectId) -> Result<Arc<Kptfile>, GitError> {
-    let bytes = match reader.kptfile(tree) {
+/// The summary of the Kptfile that is this blob; an empty one where it is too large or makes no sense.
+fn read_kptfile(reader: &Reader, blob: ObjectId) -> Result<Arc<Kptfile>, GitError> {
+    let bytes = match reader.blob(blob, LARGEST_KPTFILE) {
         Err(GitError::TooLarge { .. }) => None,
-        other => other?,
+        other => Some(other?),
     };
     let read = bytes.and_then(|bytes| kptfile::read(&bytes).ok()).map(|reading| reading.kptfile);
     Ok(Arc::new(read.unwrap_or_default()))
