@@ -94,6 +94,10 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     let guarded = &repository.guarded;
     let begun = Instant::now();
     let is_over = repository.leases().over();
+    if repository.leases().iter_mut().any(|lease| lease.stage == LeaseStage::Waiting && is_over(lease)) {
+        // A push that was killed may have left the locks of its refs.
+        guarded.store().clear_abandoned_locks();
+    }
     let mut view = guarded.refresh()?;
     repository.metrics.refreshed(begun.elapsed());
     repository.count_found(&view);

@@ -13,6 +13,7 @@ mod error;
 mod history;
 mod import;
 mod ledger_store;
+mod living_gits;
 mod maintenance;
 mod program;
 mod push_nonce;

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub(super) struct Ended {
     pub(super) text: String,
     /// Its exit status, for people.
     pub(super) status: String,
+    /// Whether a signal ended it, so that it had no time to remove its locks.
+    pub(super) killed: bool,
 }
 
 impl RefSession {
@@ -112,16 +115,16 @@ impl RefSession {
     pub(super) fn end(mut self) -> Ended {
         // Dropped before git is waited for: the end of its commands is its end.
         drop(self.commands);
-        let status = match self.child.wait() {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+        let (status, killed) = match self.child.wait() {
+            Ok(status) => (status.to_string(), status.signal().is_some()),
+            Err(error) => (error.to_string(), false),
         };
         let mut text = Vec::new();
         let read = self.words.seek(SeekFrom::Start(0)).and_then(|_| self.words.take(MOST_WORDS).read_to_end(&mut text));
         if let Err(error) = read {
             tracing::debug!(%error, "what git said cannot be read");
         }
-        Ended { text: String::from_utf8_lossy(&text).into_owned(), status }
+        Ended { text: String::from_utf8_lossy(&text).into_owned(), status, killed }
     }
 
     fn send(&mut self, commands: &str) -> io::Result<()> {

@@ -95,6 +95,7 @@ fn attempt(store: &Store, slot: &mut Option<RefSession>, edits: &[RefEdit]) -> R
     };
     let zero = store.reader().zero_id();
     let mut prepared = false;
+    abandoned_locks::plan(store.path(), edits, session.process());
     let done = session.prepare(&commands(edits, zero)).and_then(|ready| {
         if !ready {
             return Ok(false);
@@ -114,13 +115,16 @@ fn attempt(store: &Store, slot: &mut Option<RefSession>, edits: &[RefEdit]) -> R
     }
     let spoken = session.has_answered();
     let ended = session.end();
-    if prepared {
-        // git takes its locks with it, unless it was killed.
-        abandoned_locks::clear(store.path());
-    } else if reused && !spoken && ended.text.is_empty() {
+    match ended.killed {
+        true => drop(abandoned_locks::clear(store.path())),
+        // git takes its locks with it.
+        false => abandoned_locks::forget(store.path()),
+    }
+    // Once it is prepared all locks are held; what fails then fails half way, and is never called a conflict.
+    if !prepared && reused && !spoken && ended.text.is_empty() {
         return Err(Failure::Unheard);
-    } else if let Some(error) = understand(&ended.text, edits) {
-        // After it is prepared all locks are held; what fails then fails half way, and is never called a conflict.
+    }
+    if let Some(error) = understand(&ended.text, edits).filter(|_| !prepared) {
         return Err(Failure::Said(error));
     }
     let text = match (done, ended.text.trim()) {

@@ -16,6 +16,8 @@ use super::ref_files::RefFiles;
 use super::ref_session::RefSession;
 use super::refs::RefSnapshot;
 use crate::domain::oid::ObjectId;
+use crate::domain::refs::RefName;
+use crate::process::ProcessId;
 
 /// The largest single allocation that the content of a pack may cause, in bytes: what a hostile push could ask for.
 pub(super) const LARGEST_ALLOCATION: usize = 256 << 20;
@@ -149,11 +151,34 @@ impl Store {
         self.0.ref_session.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Writes down which refs a push may move, and whether it deletes them: should it be killed while it locks them,
+    /// [`Store::clear_abandoned_locks`] finds the locks.
+    pub fn plan_push_locks<'n>(&self, push: ProcessId, moved: impl Iterator<Item = (&'n RefName, bool)> + Clone) {
+        abandoned_locks::plan_push(self.path(), moved, push);
+    }
+
+    /// Writes down the locks that the ref transaction of a push holds while it asks whether it may go on: each ref, and
+    /// whether it is deleted. Should the push be killed, [`Store::clear_abandoned_locks`] removes them.
+    pub fn note_push_locks<'n>(&self, push: ProcessId, moved: impl Iterator<Item = (&'n RefName, bool)> + Clone) {
+        abandoned_locks::record_push(self.path(), moved, push);
+    }
+
+    /// Forgets the locks of a push that is at its end.
+    pub fn forget_push_locks(&self, push: ProcessId) {
+        abandoned_locks::forget_push(self.path(), push);
+    }
+
+    /// Removes locks that gits left behind which are known to be gone.
+    pub fn clear_abandoned_locks(&self) {
+        abandoned_locks::clear(self.path());
+    }
+
     /// Lets go of what an idle repository need not hold: the git that moves refs, when it had nothing to do for a while,
     /// commits, and directories.
     pub fn rest(&self) {
         self.commits().clear();
         self.overlays().clear();
+        self.clear_abandoned_locks();
         let mut session = self.ref_session();
         if session.as_ref().is_some_and(RefSession::is_due)
             && let Some(session) = session.take()

@@ -24,6 +24,9 @@ pub fn outcome(repository: &ManagedRepository, push: &Push, audience: &Audience,
 
 /// What is to be told of the push's refs, of at most `most` of them, and how many there are besides.
 fn wait(repository: &ManagedRepository, push: &Push, most: usize) -> (Vec<Told>, usize) {
+    if let Some(process) = push.process {
+        repository.guarded.store().forget_push_locks(process);
+    }
     let names: Vec<RefName> = push.updates.iter().map(|update| update.name.clone()).collect();
     let deadline = Instant::now() + PATIENCE;
     loop {

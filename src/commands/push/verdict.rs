@@ -197,6 +197,10 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         return Verdict::all_refused(push, &transition::not_moved(error));
     }
     signed::keep(repository, push, signed.as_ref(), recorded);
+    if let Some(process) = push.process {
+        let moved = leases.iter().map(|lease| (&lease.name, lease.new.is_none()));
+        repository.guarded.store().plan_push_locks(process, moved);
+    }
     repository.leases().add(leases);
     Step::Leased.reached(None);
     Verdict::accepted(push, told)
@@ -272,6 +276,10 @@ pub fn room(repository: &ManagedRepository, push: &Push) -> usize {
 /// Whether a ref transaction may go on: every managed ref in it must be leased to its push. Takes no writer lock, since
 /// the transaction holds the locks of its refs while it asks.
 pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, updates: &[PushedRef]) -> Verdict {
+    if let Some(process) = process {
+        let moved = updates.iter().map(|update| (&update.name, update.new.is_none()));
+        repository.guarded.store().note_push_locks(process, moved);
+    }
     let leased = |update: &PushedRef| repository.leases().allows(process, &update.name, update.new);
     if updates.iter().all(leased) {
         // Nothing is read: a push of thousands of refs asks this once for each.
