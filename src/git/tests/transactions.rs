@@ -265,6 +265,33 @@ fn locks_of_our_own_dead_child_are_cleared_and_others_stay() {
 }
 
 #[test]
+fn a_lock_that_a_git_was_about_to_take_when_it_was_killed_goes_unless_another_may_have_made_it() {
+    let Two { repo, old, new, .. } = two("sha1");
+    let edits = [RefEdit::update(name("refs/heads/main"), old, new), RefEdit::delete(name("refs/heads/other"), new)];
+    let lock = |lock: &str| repo.path.join(lock);
+    std::fs::write(lock("refs/heads/other.lock"), "another's").expect("written");
+    let mut other = std::process::Command::new("git")
+        .args(["cat-file", "--batch"])
+        .current_dir(&repo.path)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let session = RefSession::start(&repo.path).expect("started");
+    abandoned_locks::plan(&repo.path, &edits, session.process());
+    kill(session.process().expect("it runs").pid);
+    assert!(session.end().killed);
+    std::fs::write(lock("refs/heads/main.lock"), "").expect("made");
+    // It lives, works here and is older than the lock. Called git it is only once the system has started the program.
+    while std::fs::read_to_string(format!("/proc/{}/comm", other.id())).is_ok_and(|name| name != "git\n") {
+        std::thread::yield_now();
+    }
+    assert!(!abandoned_locks::clear(&repo.path) && lock("refs/heads/main.lock").exists(), "it may be that one's");
+    other.kill().and_then(|()| other.wait()).expect("it ends");
+    assert!(abandoned_locks::clear(&repo.path));
+    assert!(!lock("refs/heads/main.lock").exists() && lock("refs/heads/other.lock").exists(), "one was there before");
+}
+
+#[test]
 fn a_repository_is_opened_without_the_locks_of_a_dead_daemon_s_git() {
     let Two { repo, old, new, .. } = two("sha1");
     let edits = [RefEdit::update(name("refs/heads/main"), old, new)];
