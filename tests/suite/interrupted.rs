@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::steps::P;
 use crate::support::{Answer, Workdir, World, eventually, git_command, run};
@@ -36,9 +37,15 @@ impl Stage {
         Self { world, amy }
     }
 
-    /// git in amy's clone, straight to the disk: it does not end with the daemon.
+    /// git in amy's clone, straight to the disk: it does not end with the daemon. Over HTTP, git may wait for ever for a
+    /// server that died in the middle of its answer; so a time ends it.
     pub(crate) fn git(&self, args: &[&str]) -> Answer {
-        run(git_command(self.amy.path()).env("REMOTE_USER", "amy").args(args))
+        let mut git = git_command(self.amy.path());
+        git.env("REMOTE_USER", "amy").args(args);
+        let mut timed = Command::new("timeout");
+        timed.args(["--kill-after=5", "20"]).arg(git.get_program()).args(git.get_args()).current_dir(self.amy.path());
+        timed.env_clear().envs(git.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(&mut timed)
     }
 
     pub(crate) fn push(&self, refspec: &str) -> Answer {
