@@ -101,6 +101,8 @@ fn command(run: &Run<'_>) -> Command {
     let mut command = Command::new(run.program);
     command
         .arg("http-backend")
+        // Where the daemon was started must not matter: git would look for a repository there, and read its settings.
+        .current_dir("/")
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
         .env("GIT_PROJECT_ROOT", run.repository)

@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ const HIGHEST: u64 = 24;
 /// A strace that fails one call of every thread.
 struct Failing {
     strace: Child,
-    output: std::path::PathBuf,
+    output: PathBuf,
 }
 
 impl Failing {
@@ -85,8 +86,8 @@ impl Failing {
 
     /// Lets go; whether anything was made to fail.
     fn end(mut self) -> bool {
-        // On this signal it lets everything go on as if it had never been there.
-        run(Command::new("kill").args(["-INT", &self.strace.id().to_string()]));
+        // By any other signal it may wait for processes that are dead and that nobody waits for.
+        self.strace.kill().expect("it is told");
         self.strace.wait().expect("it ends");
         let said = fs::read(&self.output).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
@@ -119,14 +120,14 @@ fn is_traced(pid: u32, thread: u32) -> bool {
     !status.lines().any(|line| line == "TracerPid:\t0")
 }
 
-/// Runs a change; when it takes too long, the daemon is killed under it.
+/// Runs a change; when it takes too long, everything in the world is killed, the client too.
 fn in_time(stage: &Stage, change: impl FnOnce() -> Answer) -> Answer {
-    let daemon = stage.world.ready().pid;
     let (over, told) = mpsc::channel::<()>();
+    let path = stage.world.path();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             if told.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                kill(&family(daemon));
+                kill_all_at(path);
             }
         });
         let answer = change();
@@ -135,8 +136,19 @@ fn in_time(stage: &Stage, change: impl FnOnce() -> Answer) -> Answer {
     })
 }
 
-fn kill(pids: &[u32]) {
-    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+/// Kills every process that works in a directory or was told of it: the daemon, and every git of it, whoever its parent is
+/// by now.
+fn kill_all_at(directory: &Path) {
+    let directory = directory.to_str().expect("text").as_bytes();
+    let tells = |pid: u32| {
+        let cwd = fs::read_link(format!("/proc/{pid}/cwd")).map(|cwd| cwd.into_os_string().into_encoded_bytes());
+        let texts = ["cmdline", "environ"].map(|file| fs::read(format!("/proc/{pid}/{file}")));
+        let mut texts = texts.into_iter().chain([cwd]).flatten();
+        texts.any(|text| text.windows(directory.len()).any(|window| window == directory))
+    };
+    let processes = fs::read_dir("/proc").expect("there are processes").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids: Vec<String> = numbers.filter(|pid| tells(*pid)).map(|pid| pid.to_string()).collect();
     // Some may be gone already.
     run(Command::new("kill").arg("-KILL").args(pids));
 }
@@ -156,8 +168,7 @@ fn attempt(stage: &mut Stage, case: &Case, workspace: &str, (call, fault, count)
     let answer = in_time(stage, || (case.change)(stage, workspace));
     let failed = failing.end();
     // What is under way does not outlive this moment: every point ends with a crash.
-    let pids = family(stage.world.ready().pid);
-    kill(&pids);
+    kill_all_at(stage.world.path());
     stage.world.revive();
     let url = stage.world.url("amy", "packages");
     stage.amy.git(&["remote", "set-url", "origin", &url]).ok();
