@@ -214,7 +214,7 @@ pub(crate) const DELETE_BY_PUSH: Case = Case {
         stage.git(&["fetch", "-q", "--tags", "--force", "origin"]).ok();
         stage.push(&format!("refs/tags/{P}/{segment}:refs/heads/deletionProposed/{P}/{segment}")).ok();
     },
-    change: |stage, workspace| stage.push(&format!(":refs/tags/{P}/{}", stage.segment())),
+    change: |stage, _| stage.push(&format!(":refs/tags/{P}/{}", stage.segment())),
     states: ("DeletionProposed", ""),
     deed: "delete",
 };
