@@ -153,8 +153,10 @@ impl Record {
 
 fn write(repository: &Path, file: &str, record: &Record) -> Recorded {
     let file = repository.join(file);
+    // Renamed into its place: a daemon that dies here leaves the record before, never half a one.
+    let new = file.with_extension("new");
     let written = serde_json::to_vec(record).map_err(std::io::Error::other);
-    match written.and_then(|bytes| fs::write(&file, bytes)) {
+    match written.and_then(|bytes| fs::write(&new, bytes)).and_then(|()| fs::rename(&new, &file)) {
         Ok(()) => Recorded(Some(file)),
         Err(error) => {
             tracing::debug!(%error, "the locks of a transaction cannot be written down");

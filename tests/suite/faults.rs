@@ -10,7 +10,8 @@ use stoop::step::Step;
 
 use crate::interrupted::{
     APPROVE_BY_API, APPROVE_BY_PUSH, Case, DELETE_BY_API, DELETE_BY_PUSH, DROP_BY_API, DROP_BY_PUSH, PROPOSE_BY_API,
-    PROPOSE_BY_PUSH, PROPOSE_DELETION_BY_API, REJECT_BY_API, REJECT_BY_PUSH, SAVE_BY_PUSH, Stage, check, kept, recorded,
+    PROPOSE_BY_PUSH, PROPOSE_DELETION_BY_API, REJECT_BY_API, REJECT_BY_PUSH, SAVE_BY_PUSH, Stage, check, kept,
+    recorded,
 };
 use crate::steps::settled_ledger;
 use crate::support::eventually;

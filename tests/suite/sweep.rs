@@ -14,18 +14,19 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::interrupted::{
-    APPROVE_BY_API, APPROVE_BY_PUSH, Case, DELETE_BY_API, DELETE_BY_PUSH, DROP_BY_PUSH, PROPOSE_BY_API,
+    APPROVE_BY_API, APPROVE_BY_PUSH, Case, DELETE_BY_API, DELETE_BY_PUSH, DROP_BY_API, DROP_BY_PUSH, PROPOSE_BY_API,
     PROPOSE_BY_PUSH, PROPOSE_DELETION_BY_API, REJECT_BY_API, REJECT_BY_PUSH, SAVE_BY_PUSH, Stage, check,
 };
 use crate::steps::settled_ledger;
 use crate::support::{Answer, eventually, run};
 
-const CASES: [&Case; 11] = [
+const CASES: [&Case; 12] = [
     &SAVE_BY_PUSH,
     &PROPOSE_BY_PUSH,
     &APPROVE_BY_PUSH,
     &REJECT_BY_PUSH,
     &DROP_BY_PUSH,
+    &DROP_BY_API,
     &DELETE_BY_PUSH,
     &PROPOSE_BY_API,
     &APPROVE_BY_API,
