@@ -14,6 +14,8 @@ use crate::identity::kubeconfig::{self as kube, ADMIN};
 use crate::identity::passwords::PasswordHash;
 use crate::identity::tokens::{Token, TokenHash};
 
+pub mod policy;
+
 /// `stoop config check FILE`: one line on what the file holds.
 ///
 /// # Errors

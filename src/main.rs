@@ -9,12 +9,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use stoop::audit;
-use stoop::cli::{self, ObjectFormat};
+use stoop::cli::{self, ObjectFormat, policy};
 use stoop::config::{Config, RepositoryPath};
 use stoop::daemon::errand::{self, Errand, Place, Request};
 use stoop::daemon::{self, DEPTH, Options, default_state};
 use stoop::demo;
 use stoop::doctor::{self, Level};
+use stoop::domain::ledger::Via;
 use stoop::domain::names::{PackagePath, UserName, Workspace};
 use stoop::domain::oid::ObjectId;
 use stoop::identity::kubeconfig::ADMIN;
@@ -48,6 +49,9 @@ enum Command {
     /// Check a configuration file, or make entries for it
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check a policy file, or ask the policy who may do what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a kubeconfig for a user
     Kubeconfig(Kubeconfig),
     /// List what was moved behind the doors: refs that are not as the ledger says; fails if there are any
@@ -231,6 +235,54 @@ enum ConfigCommand {
     Token,
 }
 
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Read a policy file and say what is wrong with it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Say what each rule says to a user who wants to do something to a package
+    Why(Box<Why>),
+}
+
+#[derive(Debug, Args)]
+struct Why {
+    /// The user
+    user: String,
+    /// What the user wants to do, such as save, propose, approve, reject, delete
+    verb: String,
+    /// The package's full path in its repository
+    package: String,
+    /// The configuration file, which names the policy
+    #[arg(long)]
+    config: PathBuf,
+    /// The repository, as the API names it
+    #[arg(long)]
+    repository: Option<String>,
+    /// The repository's namespace
+    #[arg(long, default_value = "default")]
+    namespace: String,
+    /// The workspace
+    #[arg(long)]
+    workspace: Option<String>,
+    /// Look at the repository below this directory: who saved, proposed and approved already
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// The daemon's state directory [default: ROOT/.stoop]
+    #[arg(long)]
+    state: Option<PathBuf>,
+    /// How it is asked for: by push, by API naming a version, or by API naming none
+    #[arg(long, default_value = "push", value_parser = ["push", "api", "api-unbound"])]
+    via: String,
+    /// A reason for going past the policy
+    #[arg(long, value_name = "REASON")]
+    break_glass: Option<String>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Args)]
 struct Kubeconfig {
     /// The user
@@ -294,6 +346,42 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print(cli::config_password(&input)?)
         }
         Command::Config(ConfigCommand::Token) => print(cli::config_token()?),
+        Command::Policy(PolicyCommand::Check { file }) => print(policy::check(&file)?),
+        Command::Policy(PolicyCommand::Why(asked)) => {
+            let Why {
+                user,
+                verb,
+                package,
+                config,
+                repository,
+                namespace,
+                workspace,
+                root,
+                state,
+                via,
+                break_glass,
+                json,
+            } = *asked;
+            let via = match via.as_str() {
+                "api" => Via::Api,
+                "api-unbound" => Via::ApiUnbound,
+                _ => Via::Push,
+            };
+            print(policy::why(&policy::Why {
+                user,
+                verb,
+                package,
+                config,
+                repository,
+                namespace,
+                workspace,
+                root,
+                state,
+                via,
+                break_glass,
+                json,
+            })?)
+        }
         Command::Kubeconfig(Kubeconfig { user, root, state, config, server }) => {
             let state = state.or(root.map(|root| default_state(&root))).unwrap_or_default();
             let config = config.map(|file| Config::load(Some(&file))).transpose()?;

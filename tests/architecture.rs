@@ -15,7 +15,7 @@ use source::{code, paths};
 const ARROWS: [(&str, &[&str]); 23] = [
     ("api", &["commands", "domain", "index", "krm"]),
     ("audit", &["config", "domain", "git", "index"]),
-    ("cli", &["config", "domain", "git", "hooks", "identity"]),
+    ("cli", &["commands", "config", "domain", "git", "hooks", "identity", "krm"]),
     ("commands", &["domain", "git", "index", "krm", "process", "signature", "step", "telemetry"]),
     ("config", &["domain", "identity", "signature"]),
     (

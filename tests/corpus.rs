@@ -62,6 +62,7 @@ corpus! {
     list_options
     object_names
     patches
+    policy
     push_certificates
     push_options
     pushers

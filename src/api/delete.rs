@@ -17,7 +17,7 @@ use super::resource::PACKAGE_REVISIONS;
 use super::status::{ApiError, Cause};
 use super::table::{Include, View};
 use super::target::{Target, read_body};
-use super::update::actor;
+use super::update::{actor, warn};
 use crate::commands::request::{Packages, Precondition, Removal};
 
 const POLICIES: [&str; 3] = ["Orphan", "Background", "Foreground"];
@@ -55,8 +55,10 @@ pub(crate) async fn delete<P: Packages>(
     let removed = state.packages.remove(removal).await;
     let removed = removed.map_err(|refusal| from_refusal(&PACKAGE_REVISIONS, &target.name, &refusal))?;
     let view = View { shape: form.shape, include: Include::parse(&query)? };
-    let value = view.single::<PackageRevisions, P>(&state.packages, removed).await?;
-    Ok(answer(StatusCode::OK, form.encoding, &value.unwrap_or_default()))
+    let value = view.single::<PackageRevisions, P>(&state.packages, removed.object).await?;
+    let mut response = answer(StatusCode::OK, form.encoding, &value.unwrap_or_default());
+    warn(&mut response, removed.warnings.iter());
+    Ok(response)
 }
 
 fn read_options(name: &str, options: &Value, dry_run: bool) -> Result<(Precondition, bool), ApiError> {

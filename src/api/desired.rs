@@ -10,6 +10,7 @@ use super::resource::PACKAGE_REVISIONS;
 use super::status::{ApiError, Cause};
 use crate::domain::lifecycle::Lifecycle;
 use crate::domain::package::{Metadata, PackageRevision};
+use crate::domain::policy::break_glass::{self, Reason};
 
 /// Where the wanted object comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Desired {
     pub(crate) lifecycle: Option<Lifecycle>,
     /// The metadata.
     pub(crate) metadata: Option<Metadata>,
+    /// The reason for going past the policy: an annotation that comes with the change and is not kept.
+    pub(crate) break_glass: Option<Reason>,
     /// `metadata.resourceVersion` of the object that was sent.
     pub(crate) resource_version: Option<u64>,
 }
@@ -40,7 +43,12 @@ pub(crate) fn read(current: &PackageRevision, wanted: &Value, source: Source) ->
     let metadata = identity(current, wanted)?;
     let mut causes = Vec::new();
     let resource_version = resource_version(metadata, &mut causes);
-    let wanted_metadata = metadata_input::read(current, metadata, &mut causes);
+    let mut wanted_metadata = metadata_input::read(current, metadata, &mut causes);
+    let reason = wanted_metadata.annotations.remove(break_glass::ANNOTATION).map(|reason| Reason::parse(&reason));
+    let reason = reason.transpose().unwrap_or_else(|refusal| {
+        causes.push(Cause::invalid("metadata.annotations", break_glass::ANNOTATION, &refusal.to_string()));
+        None
+    });
     let lifecycle = compare_spec(current, wanted, source, &mut causes);
     compare_conditions(current, wanted, source, &mut causes);
     if !causes.is_empty() {
@@ -49,6 +57,7 @@ pub(crate) fn read(current: &PackageRevision, wanted: &Value, source: Source) ->
     Ok(Desired {
         lifecycle: lifecycle.filter(|wanted| *wanted != current.lifecycle),
         metadata: Some(wanted_metadata).filter(|wanted| *wanted != *current.metadata),
+        break_glass: reason,
         resource_version,
     })
 }

@@ -11,9 +11,17 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
     let text = refusal.to_string();
     let error = match refusal.code {
         Code::NoIdentity => ApiError::unauthorized(),
-        Code::NotAllowed | Code::BadCertificate | Code::Immutable | Code::Referenced => {
-            ApiError::forbidden(id, name, &text)
-        }
+        Code::NotAllowed
+        | Code::BadCertificate
+        | Code::Immutable
+        | Code::Referenced
+        | Code::Reserved
+        | Code::FourEyes
+        | Code::ApprovalsMissing
+        | Code::AlreadyApproved
+        | Code::Frozen
+        | Code::UnboundApproval
+        | Code::BreakGlass => ApiError::forbidden(id, name, &text),
         Code::NotFound => ApiError::not_found(id, name),
         Code::Stale | Code::Busy => ApiError::conflict(id, name, &text),
         Code::BadRequest => ApiError::bad_request(text),
@@ -21,6 +29,7 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
         Code::WrongState
         | Code::ProposalLocked
         | Code::NotReady
+        | Code::GateRequired
         | Code::NotRendered
         | Code::StaleBase
         | Code::Tampered => ApiError::invalid(id, name, vec![cause("spec.lifecycle", text)]),

@@ -23,7 +23,7 @@ use super::status::{ApiError, Cause};
 use super::table::{Include, View};
 use super::target::{Target, read_body};
 use super::{ApiState, approval, openapi};
-use crate::commands::request::{Packages, Precondition, Update};
+use crate::commands::request::{Packages, Precondition, Update, Written};
 use crate::domain::package::PackageRevision;
 use crate::domain::policy::Actor;
 use crate::domain::refusal::Code;
@@ -145,7 +145,7 @@ async fn update<P: Packages>(
     desired: Desired,
     writing: &Writing,
     resource_version: Option<u64>,
-) -> Result<Arc<PackageRevision>, (Option<Code>, ApiError)> {
+) -> Result<Written, (Option<Code>, ApiError)> {
     if door == Door::Approval {
         let wanted = desired.lifecycle.unwrap_or(current.lifecycle);
         approval::check(&target.name, current.lifecycle, wanted).map_err(|error| (None, error))?;
@@ -157,6 +157,7 @@ async fn update<P: Packages>(
         precondition: Precondition { resource_version, uid: None },
         lifecycle: desired.lifecycle,
         metadata: desired.metadata,
+        break_glass: desired.break_glass,
         dry_run: writing.dry_run,
     };
     let updated = state.packages.update(update).await;
@@ -206,18 +207,24 @@ impl Writing {
     async fn answer<P: Packages>(
         &self,
         state: &ApiState<P>,
-        updated: Arc<PackageRevision>,
+        updated: Written,
         warnings: &[String],
     ) -> Result<Response, ApiError> {
         let view = View { shape: self.form.shape, include: self.include };
-        let value = view.single::<PackageRevisions, P>(&state.packages, updated).await?;
+        let value = view.single::<PackageRevisions, P>(&state.packages, updated.object).await?;
         let mut response = answer(StatusCode::OK, self.form.encoding, &value.unwrap_or_default());
-        for warning in warnings {
-            let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
-            if let Ok(header) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
-                response.headers_mut().append(header::WARNING, header);
-            }
-        }
+        warn(&mut response, warnings.iter().chain(&updated.warnings));
         Ok(response)
+    }
+}
+
+/// Puts warnings into the headers of an answer, where kubectl shows them. What is not ASCII shows as a question mark.
+pub(crate) fn warn<'a>(response: &mut Response, warnings: impl Iterator<Item = &'a String>) {
+    for warning in warnings {
+        let text = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        let text: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+        if let Ok(header) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            response.headers_mut().append(header::WARNING, header);
+        }
     }
 }

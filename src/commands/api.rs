@@ -7,22 +7,25 @@ use std::sync::Arc;
 
 use super::decide::{Decision, Scene, decide, failed};
 use super::explain;
+use super::push::ruled_reply;
 use super::record::{Draft, append, person};
 use super::repositories::Repositories;
 use super::repository::ManagedRepository;
-use super::request::{PackageFile, Packages, Precondition, Removal, Update};
+use super::request::{PackageFile, Packages, Precondition, Removal, Update, Written};
+use super::ruled;
 use super::settle::{settle_locked, settle_logged};
+use super::terms::Terms;
 use super::transition::{self, Also};
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
-use crate::domain::ledger::{Deed, Via};
+use crate::domain::ledger::Via;
 use crate::domain::lifecycle::{Lifecycle, State, action_between, removal};
 use crate::domain::package::{Metadata, PackageRevision};
-use crate::domain::policy::{Actor, Right};
+use crate::domain::policy::break_glass::Reason;
+use crate::domain::policy::{Actor, Right, Scope};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{Mode, Reader};
 use crate::index::assemble::RevisionId;
-use crate::index::clock;
 use crate::index::guarded::{View, Writer};
 use crate::telemetry::Door;
 
@@ -43,6 +46,7 @@ struct Desk<'r> {
     view: View,
     reader: Reader,
     object: Arc<PackageRevision>,
+    terms: Terms,
 }
 
 impl PackageCommands {
@@ -85,7 +89,12 @@ fn not_found(name: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("package revision {name:?} not found"))
 }
 
-fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precondition) -> Result<Desk<'r>, Refusal> {
+fn desk<'r>(
+    repository: &'r ManagedRepository,
+    name: &str,
+    precondition: &Precondition,
+    break_glass: Option<Reason>,
+) -> Result<Desk<'r>, Refusal> {
     let writer = repository.guarded.lock();
     let view = settle_locked(repository, &writer).map_err(|error| failed(&error))?;
     let object = object_named(repository, &view, name).ok_or_else(|| not_found(name))?;
@@ -114,7 +123,8 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
         .next("try again in a moment"));
     }
     let reader = repository.guarded.store().reader();
-    Ok(Desk { repository, writer, view, reader, object })
+    let terms = repository.terms(break_glass, None);
+    Ok(Desk { repository, writer, view, reader, object, terms })
 }
 
 /// The object of this name as the view has it. The catalog knows which package revision the name stands for.
@@ -126,8 +136,17 @@ fn object_named(repository: &ManagedRepository, view: &View, name: &str) -> Opti
 
 impl Desk<'_> {
     fn decide(&self, actor: &Actor, change: &Change, limits: &Limits) -> Result<Decision, Refusal> {
-        let scene = Scene { guarded: &self.repository.guarded, view: &self.view, reader: &self.reader, limits };
+        let (guarded, view, reader) = (&self.repository.guarded, &self.view, &self.reader);
+        let scene = Scene { guarded, view, reader, limits, terms: &self.terms };
         decide(scene, actor, change)
+    }
+
+    /// Whether the user holds a right on the object that no step of the lifecycle asks for.
+    fn holds(&self, actor: &Actor, right: Right) -> bool {
+        let (key, package) = (self.repository.guarded.key(), &self.object.package);
+        let scope = Scope { namespace: &key.namespace, repository: &key.name, package };
+        let roles = self.terms.policy.roles(&scope, &actor.name, &actor.roles);
+        Actor { name: actor.name.clone(), roles }.holds(right, None)
     }
 
     fn change(&self, action: crate::domain::lifecycle::Action, precondition: &Precondition) -> Change {
@@ -146,16 +165,16 @@ impl Desk<'_> {
     fn carry_out(
         &self,
         actor: &Actor,
-        decision: Decision,
+        decision: &Decision,
         metadata: Option<Metadata>,
     ) -> Result<Option<Arc<PackageRevision>>, Refusal> {
-        let (commit, via) = (decision.commit, decision.change.via);
-        let deed = Deed::new(actor.name.clone(), clock::now(), commit, via);
+        let decided = [(decision.clone(), decision.deed(actor))];
         let mut also = Also::default();
         if let Some(metadata) = metadata {
             also.ledger.entry(&self.view, &self.object.package, &self.object.workspace).metadata = metadata;
         }
-        let view = transition::carry_out(self.repository, &self.writer, &self.view, &[(decision, deed)], also)?;
+        let view = transition::carry_out(self.repository, &self.writer, &self.view, &decided, also)?;
+        ruled::tell(self.repository, Door::Api, &decided[0]);
         Ok(view.and_then(|view| view.objects.get(&self.id()).cloned()))
     }
 
@@ -179,7 +198,7 @@ impl Desk<'_> {
 }
 
 impl Packages for PackageCommands {
-    async fn update(&self, update: Update) -> Result<Arc<PackageRevision>, Refusal> {
+    async fn update(&self, update: Update) -> Result<Written, Refusal> {
         let limits = self.limits;
         let (namespace, name) = (update.namespace.clone(), update.name.clone());
         let place = (namespace.clone(), name.clone());
@@ -189,7 +208,7 @@ impl Packages for PackageCommands {
         done
     }
 
-    async fn remove(&self, wanted: Removal) -> Result<Arc<PackageRevision>, Refusal> {
+    async fn remove(&self, wanted: Removal) -> Result<Written, Refusal> {
         let limits = self.limits;
         let (namespace, name) = (wanted.namespace.clone(), wanted.name.clone());
         let place = (namespace.clone(), name.clone());
@@ -224,19 +243,21 @@ impl Packages for PackageCommands {
     }
 }
 
-fn run_update(
-    repository: &ManagedRepository,
-    name: &str,
-    update: Update,
-    limits: &Limits,
-) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &update.precondition)?;
+fn run_update(repository: &ManagedRepository, name: &str, update: Update, limits: &Limits) -> Result<Written, Refusal> {
+    let desk = desk(repository, name, &update.precondition, update.break_glass.clone())?;
     let from = desk.object.lifecycle;
     let action = match update.lifecycle {
         None => None,
         Some(to) => action_between(from, to).map_err(|code| no_such_step(&desk.object, to, code))?,
     };
-    if update.metadata.is_some() && !update.actor.holds(Right::AuthorOrApprove, None) {
+    if update.break_glass.is_some() && action.is_none() {
+        return Err(Refusal::new(
+            Code::BadRequest,
+            format!("the glass is broken for a change, and {from} is what {name} is"),
+        )
+        .next("give the reason together with another spec.lifecycle, or not at all"));
+    }
+    if update.metadata.is_some() && !desk.holds(&update.actor, Right::AuthorOrApprove) {
         return Err(Refusal::new(
             Code::NotAllowed,
             format!("{} may not annotate {name}: this needs {}", update.actor.name, Right::AuthorOrApprove.holder()),
@@ -247,10 +268,11 @@ fn run_update(
         None => None,
     };
     let preview = preview(&desk.object, decision.as_ref(), update.metadata.clone());
+    let warnings = decision.as_ref().map(warnings).unwrap_or_default();
     if update.dry_run {
-        return Ok(preview);
+        return Ok(Written { object: preview, warnings });
     }
-    let done = match (decision, update.metadata) {
+    let done = match (&decision, update.metadata) {
         (Some(decision), metadata) => desk.carry_out(&update.actor, decision, metadata)?,
         (None, Some(metadata)) => {
             desk.write_metadata(&update.actor, metadata)?;
@@ -259,7 +281,13 @@ fn run_update(
         (None, None) => desk.now(),
     };
     // It is done, whatever can be read of it.
-    Ok(done.unwrap_or(preview))
+    Ok(Written { object: done.unwrap_or(preview), warnings })
+}
+
+/// What the reply to a push says in warnings, and that an approval is one of several.
+fn warnings(decision: &Decision) -> Vec<String> {
+    let counted = ruled_reply::counted(decision).and_then(|lines| lines.into_iter().next());
+    decision.warnings.iter().cloned().chain(counted).chain(ruled_reply::warnings(decision)).collect()
 }
 
 fn run_removal(
@@ -267,8 +295,8 @@ fn run_removal(
     name: &str,
     wanted: &Removal,
     limits: &Limits,
-) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &wanted.precondition)?;
+) -> Result<Written, Refusal> {
+    let desk = desk(repository, name, &wanted.precondition, None)?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,
@@ -281,10 +309,11 @@ fn run_removal(
     }
     let decision =
         desk.decide(&wanted.actor, &desk.change(removal(desk.object.lifecycle), &wanted.precondition), limits)?;
+    let warnings = warnings(&decision);
     if !wanted.dry_run {
-        desk.carry_out(&wanted.actor, decision, None)?;
+        desk.carry_out(&wanted.actor, &decision, None)?;
     }
-    Ok(desk.object)
+    Ok(Written { object: desk.object, warnings })
 }
 
 /// The refusal of a lifecycle that no single step leads to, in Porch's words where it has some.
@@ -312,6 +341,7 @@ fn preview(object: &PackageRevision, decision: Option<&Decision>, metadata: Opti
         if let Some(number) = decision.number {
             preview.revision = number;
         }
+        preview.tally = decision.ruling.tally.clone().map(Arc::new);
     }
     if let Some(metadata) = metadata {
         preview.metadata = Arc::new(metadata);

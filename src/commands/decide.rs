@@ -4,21 +4,26 @@
 
 use super::collect::collect;
 use super::explain;
+use super::terms::Terms;
 use crate::domain::change::Change;
 use crate::domain::evidence::{Evidence, Limits, Stage, judge, warnings};
 use crate::domain::integrity::{Finding, Subject};
+use crate::domain::ledger::{Deed, Entry};
 use crate::domain::lifecycle::{Action, Lifecycle, State, step};
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
 use crate::domain::package::PackageRevision;
-use crate::domain::policy::Actor;
+use crate::domain::policy::judge::{Ruling, holds_right, judge as judge_policy};
+use crate::domain::policy::question::Question;
+use crate::domain::policy::{Actor, Right, Scope};
 use crate::domain::readiness::Readiness;
 use crate::domain::refs::{RefName, RevisionNumber};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::{GitError, Reader, name_conflict};
 use crate::index::assemble::of_package;
+use crate::index::clock;
 use crate::index::guarded::{Guarded, View};
-use crate::krm::kptfile::Kptfile;
+use crate::krm::kptfile::{Condition, Kptfile};
 
 /// A change that may happen.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +40,8 @@ pub struct Decision {
     pub number: Option<RevisionNumber>,
     /// The package's tree in the commit, where the action is about content.
     pub tree: Option<ObjectId>,
+    /// What the policy says of it.
+    pub ruling: Ruling,
     /// What to tell although it is allowed.
     pub warnings: Vec<String>,
     /// Whether the package has a pipeline, which cannot run yet.
@@ -58,6 +65,27 @@ pub enum Against {
     Branch(Option<ObjectId>),
 }
 
+impl Decision {
+    /// The deed that it becomes, done now.
+    pub fn deed(&self, actor: &Actor) -> Deed {
+        let deed = Deed::new(actor.name.clone(), clock::now(), self.commit, self.change.via);
+        Deed { broken: self.ruling.broken.clone(), ..deed }
+    }
+
+    /// The decision, if it does the whole of what was asked: for doors that cannot keep one approval of several.
+    ///
+    /// # Errors
+    /// It is an approval that others must join.
+    pub fn whole(self) -> Result<Self, Refusal> {
+        let Some(tally) = &self.ruling.tally else { return Ok(self) };
+        let (package, workspace) = (&self.change.package, &self.change.workspace);
+        let title = explain::title(package, workspace);
+        let reason = format!("{title} needs {} approvals, and this would be approval {}", tally.needed, tally.have());
+        let approve = explain::approve_command(package, workspace, &self.commit.short());
+        Err(Refusal::new(Code::ApprovalsMissing, reason).next(format!("have each be counted: {approve}")))
+    }
+}
+
 /// What a decision looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
@@ -69,6 +97,8 @@ pub struct Scene<'a> {
     pub reader: &'a Reader,
     /// The limits on content.
     pub limits: &'a Limits,
+    /// The policy in force, the moment, and what else comes with the request.
+    pub terms: &'a Terms,
 }
 
 /// Turns a failure of Git into a refusal: nothing was changed, and the log has the whole of it.
@@ -97,7 +127,9 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
     let there = object.map(|object| object.commit);
     let step = step(state, change.action).map_err(|code| explain::illegal_step(change, state, code, there))?;
     let entry = scene.view.ledger.get(&change.package, &change.workspace);
-    if !actor.holds(step.right, entry.and_then(|entry| entry.proposer())) {
+    let none_yet = Entry::new(change.package.clone(), change.workspace.clone());
+    let question = question(scene, actor, change, step.right, entry.unwrap_or(&none_yet));
+    if !holds_right(&question) {
         return Err(explain::no_right(change, &actor.name, step.right));
     }
     let commit = bound_commit(scene, change, object)?;
@@ -115,6 +147,7 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         from: state,
         to: step.to,
         number: None,
+        ruling: Ruling::default(),
         tree: object.map(|object| object.tree),
         warnings: Vec::new(),
         pipeline: false,
@@ -123,14 +156,15 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         segment: object.filter(|object| object.lifecycle.is_published()).map(segment),
         ref_name: object.map(|object| object.ref_name.clone()),
     };
+    let mut conditions = Vec::new();
     match change.action {
-        Action::Save => content(scene, change, commit, Stage::Save, &mut decision)?,
+        Action::Save => conditions = content(scene, change, commit, Stage::Save, &mut decision)?,
         Action::Propose => {
             descends_from_draft(scene, change, object, commit)?;
-            content(scene, change, commit, Stage::Propose, &mut decision)?;
+            conditions = content(scene, change, commit, Stage::Propose, &mut decision)?;
         }
         Action::Approve => {
-            content(scene, change, commit, Stage::Approve, &mut decision)?;
+            conditions = content(scene, change, commit, Stage::Approve, &mut decision)?;
             decision.number = Some(next_number(scene.view, &change.package)?);
         }
         Action::ProposeDeletion | Action::Delete => {
@@ -144,6 +178,10 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
         }
         Action::DropDraft | Action::DropProposal | Action::Reject | Action::RefuseDeletion => {}
     }
+    decision.ruling = judge_policy(&Question { commit: Some(commit), conditions: Some(&conditions), ..question })?;
+    if decision.ruling.tally.is_some() {
+        (decision.to, decision.number) = (state, None);
+    }
     Ok(decision)
 }
 
@@ -155,6 +193,33 @@ fn forbids(object: &PackageRevision, action: Action) -> Option<&Finding> {
         _ => return None,
     };
     object.findings.iter().find(|finding| finding.subject == subject)
+}
+
+/// The change as the policy is asked about it, content not looked at yet.
+fn question<'a>(
+    scene: Scene<'a>,
+    actor: &'a Actor,
+    change: &'a Change,
+    right: Right,
+    history: &'a Entry,
+) -> Question<'a> {
+    let (key, terms) = (scene.guarded.key(), scene.terms);
+    Question {
+        policy: &terms.policy,
+        scope: Scope { namespace: &key.namespace, repository: &key.name, package: &change.package },
+        workspace: &change.workspace,
+        action: change.action,
+        right,
+        user: &actor.name,
+        everywhere: &actor.roles,
+        via: change.via,
+        commit: None,
+        now: terms.now,
+        history: Some(history),
+        conditions: None,
+        break_glass: terms.break_glass.as_ref(),
+        certificate: terms.certificate.as_ref(),
+    }
 }
 
 /// The commit the change is bound to: the one it names, which for anything but new content must be the one there is.
@@ -189,13 +254,14 @@ pub fn segment(object: &PackageRevision) -> String {
     object.ref_name.as_str().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+/// The rules on content. Gives the conditions that the Kptfile holds.
 fn content(
     scene: Scene<'_>,
     change: &Change,
     commit: ObjectId,
     stage: Stage,
     decision: &mut Decision,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Condition>, Refusal> {
     let registration = &scene.guarded.key().registration;
     if stage != Stage::Approve {
         let new_name = registration.directory.check_new(&change.package).and_then(|()| change.workspace.check_new());
@@ -226,14 +292,13 @@ fn content(
     decision.tree = evidence.tree;
     decision.warnings = warnings(&evidence);
     decision.against = Some(against(scene.view, &evidence));
-    if let Some(kptfile) = kptfile(&evidence) {
-        decision.pipeline = kptfile.has_pipeline;
-        decision.readiness = Readiness::of(kptfile);
-        if stage != Stage::Save {
-            gates(change, &decision.readiness)?;
-        }
+    let Some(kptfile) = kptfile(&evidence) else { return Ok(Vec::new()) };
+    decision.pipeline = kptfile.has_pipeline;
+    decision.readiness = Readiness::of(kptfile);
+    if stage != Stage::Save {
+        gates(change, &decision.readiness)?;
     }
-    Ok(())
+    Ok(kptfile.conditions.clone())
 }
 
 fn against(view: &View, evidence: &Evidence) -> Against {

@@ -20,6 +20,8 @@ pub mod repositories;
 pub mod repository;
 pub mod request;
 pub mod restore;
+mod ruled;
 mod seen;
 pub mod settle;
+pub mod terms;
 pub mod transition;

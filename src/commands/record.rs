@@ -9,6 +9,7 @@ use crate::domain::ledger::{Before, Deed, Entry, EntryKey, Published, Versions};
 use crate::domain::lifecycle::Action;
 use crate::domain::names::{PackagePath, UserName, Workspace};
 use crate::domain::oid::ObjectId;
+use crate::domain::policy::approvals::Tally;
 use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RevisionNumber, TAGS};
 use crate::git::{BEFORE, GitError, LedgerStore, Person, Reader, RefValue, TransactError, transact};
@@ -76,7 +77,18 @@ pub fn line(
 ) -> String {
     let number = number.filter(|_| matches!(action, Action::Approve | Action::Delete));
     let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
-    format!("{} {package} {workspace}{number} at {} by {}", action.as_str(), deed.commit, deed.by)
+    format!("{} {package} {workspace}{number} at {} by {}{}", action.as_str(), deed.commit, deed.by, broken(deed))
+}
+
+/// One line of the ledger's log for an approval that does not publish by itself.
+pub fn approval_line((package, workspace): (&PackagePath, &Workspace), tally: &Tally, deed: &Deed) -> String {
+    let (have, needed) = (tally.have(), tally.needed);
+    format!("approval {have} of {needed} of {package} {workspace} at {} by {}", deed.commit, deed.by)
+}
+
+/// That the glass was broken for it, and why.
+fn broken(deed: &Deed) -> String {
+    deed.broken.as_ref().map(|broken| format!(", breaking the glass: {}", broken.reason)).unwrap_or_default()
 }
 
 /// Several lines as one commit message; `None` when there are none.

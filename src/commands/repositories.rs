@@ -71,6 +71,12 @@ impl Bindings {
         Ok(binding)
     }
 
+    /// The path below the root that was bound to a name.
+    pub fn path_of(&self, namespace: &Namespace, name: &RepositoryName) -> Option<&str> {
+        let mut bound = self.bound.iter();
+        bound.find(|(_, bound)| bound.namespace == *namespace && bound.name == *name).map(|(path, _)| path.as_str())
+    }
+
     fn save(&self) -> io::Result<()> {
         use std::io::Write;
         let temporary = self.file.with_extension("new");

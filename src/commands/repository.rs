@@ -10,10 +10,14 @@ use super::announce::Outbox;
 use super::findings::Told;
 use super::lease::Leases;
 use super::push::signed::Waiting;
+use super::terms::{PolicySource, Terms};
 use crate::domain::oid::ObjectId;
+use crate::domain::policy::break_glass::Reason;
+use crate::domain::push_certificate::Certificate;
 use crate::domain::refs::{RefKind, classify};
 use crate::git::RefSnapshot;
 use crate::index::assemble::of_package;
+use crate::index::clock;
 use crate::index::guarded::{Guarded, View};
 use crate::telemetry::{Metrics, RescanFinding};
 
@@ -28,6 +32,7 @@ pub struct ManagedRepository {
     outbox: Arc<Outbox>,
     /// The ledger's commit up to which everything was announced, as far as this daemon knows.
     announced: Mutex<Option<ObjectId>>,
+    policy: Arc<dyn PolicySource>,
     leases: Mutex<Leases>,
     certificates: Mutex<Waiting>,
     outcome: Condvar,
@@ -38,13 +43,20 @@ pub struct ManagedRepository {
 
 impl ManagedRepository {
     /// Wraps a guarded repository.
-    pub fn new(guarded: Guarded, proc_receive: bool, metrics: Arc<Metrics>, outbox: Arc<Outbox>) -> Self {
+    pub fn new(
+        guarded: Guarded,
+        proc_receive: bool,
+        metrics: Arc<Metrics>,
+        outbox: Arc<Outbox>,
+        policy: Arc<dyn PolicySource>,
+    ) -> Self {
         Self {
             guarded,
             metrics,
             proc_receive: proc_receive.into(),
             outbox,
             announced: Mutex::default(),
+            policy,
             leases: Mutex::default(),
             certificates: Mutex::default(),
             outcome: Condvar::new(),
@@ -61,6 +73,11 @@ impl ManagedRepository {
     /// Notes whether `proc-receive` is ours: another program may take it while the repository is open.
     pub fn set_proc_receive(&self, ours: bool) {
         self.proc_receive.store(ours, Ordering::Relaxed);
+    }
+
+    /// The terms for a request of this moment.
+    pub fn terms(&self, break_glass: Option<Reason>, certificate: Option<Certificate>) -> Terms {
+        Terms { policy: self.policy.current(), now: clock::now(), break_glass, certificate }
     }
 
     /// The leases.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::domain::lifecycle::Lifecycle;
 use crate::domain::package::{Metadata, PackageRevision};
 use crate::domain::policy::Actor;
+use crate::domain::policy::break_glass::Reason;
 use crate::domain::refusal::Refusal;
 
 /// What a request says the object must still be.
@@ -34,6 +35,8 @@ pub struct Update {
     pub lifecycle: Option<Lifecycle>,
     /// The metadata wanted, when it differs from what was read.
     pub metadata: Option<Metadata>,
+    /// The reason for going past the policy, when one is given.
+    pub break_glass: Option<Reason>,
     /// Whether to check everything and change nothing.
     pub dry_run: bool,
 }
@@ -53,6 +56,21 @@ pub struct Removal {
     pub dry_run: bool,
 }
 
+/// What a write left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The object as it is afterwards; one that was removed, as it was last.
+    pub object: Arc<PackageRevision>,
+    /// What to tell although it was done.
+    pub warnings: Vec<String>,
+}
+
+impl From<Arc<PackageRevision>> for Written {
+    fn from(object: Arc<PackageRevision>) -> Self {
+        Self { object, warnings: Vec::new() }
+    }
+}
+
 /// One file of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageFile {
@@ -65,10 +83,10 @@ pub struct PackageFile {
 /// The writes that the API makes, and the content it reads from Git. The index answers all other reads.
 pub trait Packages: Send + Sync + 'static {
     /// Updates an object and returns it as it is afterwards.
-    fn update(&self, update: Update) -> impl Future<Output = Result<Arc<PackageRevision>, Refusal>> + Send;
+    fn update(&self, update: Update) -> impl Future<Output = Result<Written, Refusal>> + Send;
 
     /// Removes an object and returns it as it was last.
-    fn remove(&self, removal: Removal) -> impl Future<Output = Result<Arc<PackageRevision>, Refusal>> + Send;
+    fn remove(&self, removal: Removal) -> impl Future<Output = Result<Written, Refusal>> + Send;
 
     /// The files of a package revision, read from Git now, ordered by path.
     fn files(&self, revision: Arc<PackageRevision>) -> impl Future<Output = Result<Vec<PackageFile>, Refusal>> + Send;

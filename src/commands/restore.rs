@@ -10,12 +10,11 @@ use super::transition::{self, Also};
 use crate::domain::change::Change;
 use crate::domain::dropped::Dropped;
 use crate::domain::evidence::Limits;
-use crate::domain::ledger::{Deed, Via};
+use crate::domain::ledger::Via;
 use crate::domain::lifecycle::Action;
 use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::policy::Actor;
 use crate::domain::refusal::{Code, Refusal};
-use crate::index::clock;
 use crate::index::dropped::dropped;
 
 /// Makes the newest draft or proposal of this name that was dropped a draft again; gives what it brought back.
@@ -50,9 +49,9 @@ pub fn restore(
         commit: Some(newest.commit),
         via: Via::Restored,
     };
-    let decision = decide(Scene { guarded, view: &view, reader: &reader, limits }, actor, &change)?;
-    let deed =
-        Deed { by: actor.name.clone(), at: clock::now(), commit: newest.commit, via: Via::Restored, certificate: None };
+    let terms = repository.terms(None, None);
+    let decision = decide(Scene { guarded, view: &view, reader: &reader, limits, terms: &terms }, actor, &change)?;
+    let deed = decision.deed(actor);
     transition::carry_out(repository, &writer, &view, &[(decision, deed)], Also::default())?;
     // What it left to be written down is written down now, or by the next rescan.
     settle_locked(repository, &writer).map_err(|error| failed(&error))?;

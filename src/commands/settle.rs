@@ -267,7 +267,9 @@ fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view
         // The right was checked when the intent was written.
         let actor = Actor { name: intent.deed.by.clone(), roles: [Role::Admin].into() };
         let reader = guarded.store().reader();
-        let scene = Scene { guarded, view: &view, reader: &reader, limits: &Limits::default() };
+        let terms = repository
+            .terms(intent.deed.broken.as_ref().map(|broken| broken.reason.clone()), intent.deed.certificate.clone());
+        let scene = Scene { guarded, view: &view, reader: &reader, limits: &Limits::default(), terms: &terms };
         let decided = decide(scene, &actor, &change);
         let outcome = decided.and_then(|decision: Decision| {
             let variables = intent.variables.clone();

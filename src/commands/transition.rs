@@ -10,7 +10,7 @@ use super::keep::keep;
 use super::record::{self, Draft, orchestrator, person};
 use super::repository::ManagedRepository;
 use crate::domain::annotation::{approval_message, deletion_message};
-use crate::domain::announcement::{self, RefMove};
+use crate::domain::announcement::{self, Announcement, RefMove};
 use crate::domain::completion::approval_edits;
 use crate::domain::ledger::{Deed, Intent};
 use crate::domain::lifecycle::Action;
@@ -78,6 +78,10 @@ impl Plan {
         decision: &Decision,
         deed: &Deed,
     ) -> Result<Option<ObjectId>, GitError> {
+        if decision.ruling.tally.is_some() {
+            // One approval of several moves nothing but the ledger.
+            return Ok(None);
+        }
         let (package, workspace) = (&decision.change.package, &decision.change.workspace);
         let branch = &repository.guarded.key().registration.branch;
         let value = |name: &RefName| view.snapshot.get(name).map(|value| value.target);
@@ -200,23 +204,37 @@ pub fn carry_out(
     let plan = plan(repository, view, &reader, decided).map_err(|error| failed(&error))?;
     let Some((_, first)) = decided.first() else { return Ok(Some(view.clone())) };
     let (mut intents, mut with) = (also.ledger, also.edits.as_slice());
+    let mut kept = Vec::new();
     for (((decision, deed), merge), moves) in decided.iter().zip(&plan.merges).zip(plan.moves) {
         let entry = intents.entry(view, &decision.change.package, &decision.change.workspace);
-        let mut intent = Intent { moves, variables: also.variables.clone(), ..intent(decision, deed, *merge) };
         // What goes with the decisions is told with the first of them.
-        announcement::name(&mut intent.moves, std::mem::take(&mut with));
+        let with = std::mem::take(&mut with);
+        if let Some(tally) = &decision.ruling.tally {
+            entry.keep_approval(deed.clone(), tally.needed);
+            let moves = with.iter().filter_map(RefMove::of).collect();
+            kept.push(Announcement { by: deed.by.clone(), variables: also.variables.clone(), moves });
+            continue;
+        }
+        let mut intent = Intent { moves, variables: also.variables.clone(), ..intent(decision, deed, *merge) };
+        announcement::name(&mut intent.moves, with);
         entry.intent = Some(intent);
     }
     if let Some(edit) = keep(&reader, view, decided).map_err(|error| failed(&error))? {
         intents.move_with_it(edit);
     }
-    let message = format!("Begin: {}", message(decided));
+    let begins = decided.iter().any(|(decision, _)| decision.ruling.tally.is_none());
+    kept.retain(|kept| !kept.moves.is_empty());
+    let told = announcement::paragraph(&kept);
+    let message = format!("{}{}{told}", if begins { "Begin: " } else { "" }, message(decided));
     let begun = record::prepare(&reader, view, intents, &message, person(&first.by)).map_err(|error| failed(&error))?;
     let edits: Vec<RefEdit> =
         begun.iter().flat_map(|begun| begun.edits.iter().cloned()).chain(plan.edits).chain(also.edits).collect();
     crate::git::transact(&reader, &edits).map_err(not_moved)?;
     if let Some(begun) = begun {
         begun.moved(guarded);
+    }
+    if !kept.is_empty() {
+        repository.announce_soon();
     }
     // The watchers hear of it now. A failure to read is no failure of what was done.
     match guarded.refresh() {
@@ -250,7 +268,11 @@ pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Inte
 pub fn message(decided: &[Decided]) -> String {
     let line = |(decision, deed): &Decided| {
         let change = &decision.change;
-        record::line((&change.package, &change.workspace), change.action, decision.number, deed)
+        let names = (&change.package, &change.workspace);
+        match &decision.ruling.tally {
+            Some(tally) => record::approval_line(names, tally, deed),
+            None => record::line(names, change.action, decision.number, deed),
+        }
     };
     record::summary(&decided.iter().map(line).collect::<Vec<_>>()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::Hash;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::locate::{Step, check_keys, locate};
@@ -31,25 +31,33 @@ const MOST_SIGNING_KEYS: usize = 8;
 const MAX_KEEP_DAYS: u32 = 3_650;
 
 pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
-    let unreadable = |error: std::io::Error| {
-        ConfigError::new(file, None, format!("cannot be read: {error}; name a readable file with --config"))
-    };
+    parse(&read(file)?, file)
+}
+
+/// The text of a file that is not too large.
+pub(super) fn read(file: &Path) -> Result<String, ConfigError> {
+    let unreadable =
+        |error: std::io::Error| ConfigError::new(file, None, format!("cannot be read: {error}; name a readable file"));
     let mut bytes = Vec::new();
     File::open(file).map_err(unreadable)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::new(file, None, "is larger than 4 MiB; is it the configuration file?"));
+        return Err(ConfigError::new(file, None, "is larger than 4 MiB; is it the right file?"));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         ConfigError::new(file, Some((line, 1)), "this line is not UTF-8; save the file as UTF-8")
-    })?;
-    parse(&text, file)
+    })
+}
+
+/// Whether a text says nothing.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
 }
 
 pub(super) fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let yaml = |error: serde_yaml::Error| ConfigError::yaml(file, &error);
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if is_blank(text) {
         return Ok(Config::default());
     }
     check_keys(text).map_err(yaml)?;
@@ -117,8 +125,10 @@ impl Checker<'_> {
             anonymous_read: written.anonymous_read,
             rescan,
             keep_dropped_days,
+            policy_file: written.policy.map(|path| self.policy_file(&path)).transpose()?,
             users: self.users(written.users)?,
             repositories: self.repositories(written.repositories)?,
+            policy: defaults.policy,
         })
     }
 
@@ -133,6 +143,15 @@ impl Checker<'_> {
             return Err(error("email", format!("{email:?} is no address")));
         }
         Ok(Account { name, id: written.id, email: written.email })
+    }
+
+    /// A relative path begins where the configuration file is.
+    fn policy_file(&self, path: &str) -> Result<PathBuf, ConfigError> {
+        if path.is_empty() || path.contains('\0') {
+            let message = "policy names no file; write a path, as in policy.yaml, or take the key out";
+            return Err(self.error(&[Step::Key("policy")], message));
+        }
+        Ok(self.file.parent().unwrap_or(Path::new("")).join(path))
     }
 
     fn users(&self, written: Vec<schema::User>) -> Result<Vec<User>, ConfigError> {

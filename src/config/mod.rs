@@ -2,15 +2,19 @@
 //!
 //! `schema` is the file as it is written, `check` turns it into the values here, `locate` finds the line of a mistake,
 //! `shared` is what the running daemon holds and reloads. A file is taken completely or not at all.
+//! The policy is a file of its own, which the configuration names: `policy` reads it, `serial` keeps an older one from coming
+//! back.
 //! Never here: verifying credentials (see `identity`), deciding who may do what (see `domain::policy`), Kubernetes objects.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
-use crate::domain::policy::{Actor, Role};
+use crate::domain::policy::{Actor, Policy, Role};
 use crate::domain::refs::RefName;
+use crate::identity::kubeconfig::ADMIN;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::ssh_keys::KeyFingerprint;
 use crate::identity::tokens::TokenHash;
@@ -20,7 +24,9 @@ mod check;
 mod error;
 mod locate;
 mod path;
+mod policy;
 mod schema;
+mod serial;
 mod server_environment;
 mod shared;
 mod source;
@@ -55,6 +61,10 @@ pub struct Config {
     pub users: Vec<User>,
     /// What is said about single repositories, in the order of the file; paths are unique.
     pub repositories: Vec<RepositoryConfig>,
+    /// The policy file, where one is named.
+    pub policy_file: Option<PathBuf>,
+    /// The policy, with what roles the users have everywhere.
+    pub policy: Arc<Policy>,
 }
 
 /// One user of the configuration.
@@ -121,6 +131,8 @@ impl Default for Config {
             keep_dropped_days: 30,
             users: Vec::new(),
             repositories: Vec::new(),
+            policy_file: None,
+            policy: Arc::default(),
         }
     }
 }
@@ -132,16 +144,24 @@ impl Config {
     /// The file cannot be read, is too large, is no valid YAML, or says something that cannot be meant. The error names
     /// file, line and column.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        match file {
-            Some(file) => check::load(file),
-            None => Ok(Self::default()),
-        }
+        let Some(file) = file else { return Ok(Self::default()) };
+        let mut config = check::load(file)?;
+        let policy = config.policy_file.as_deref().map(Policy::load).transpose()?;
+        config.put_in_force(policy.unwrap_or_default());
+        Ok(config)
+    }
+
+    /// The policy decides with the users of this configuration, and with the administrator of the API.
+    fn put_in_force(&mut self, policy: Policy) {
+        let users = self.users.iter().map(|user| (user.name.clone(), user.roles.clone()));
+        let admin = UserName::parse(ADMIN).ok().map(|name| (name, [Role::Admin].into()));
+        self.policy = Arc::new(Policy { users: admin.into_iter().chain(users).collect(), ..policy });
     }
 
     /// Checks a text as if it were a file of the given name.
     ///
     /// # Errors
-    /// As `load`, without those of reading.
+    /// As `load`, without those of reading. A policy that is named is not read.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         check::parse(text, file)
     }

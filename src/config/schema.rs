@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) anonymous_read: bool,
     pub(super) rescan_seconds: Option<i64>,
     pub(super) keep_dropped_days: Option<i64>,
+    pub(super) policy: Option<String>,
     #[serde(default, deserialize_with = "empty_as_none")]
     pub(super) users: Vec<User>,
     #[serde(default, deserialize_with = "empty_as_none")]

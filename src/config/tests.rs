@@ -205,7 +205,7 @@ fn a_file_is_limited_and_a_broken_one_keeps_the_old_rules() {
     assert!(Config::load(Some(&file)).expect_err("bytes").to_string().contains(":2:1: this line is not UTF-8"));
 
     std::fs::write(&file, "rescanSeconds: 7\n").expect("written");
-    let shared = SharedConfig::load(Some(file.clone())).expect("valid");
+    let shared = SharedConfig::load(Some(file.clone()), None).expect("valid");
     std::fs::write(&file, "rescanSeconds: seven\n").expect("written");
     assert!(shared.reload().is_err());
     assert_eq!(shared.current().rescan, Duration::from_secs(7));

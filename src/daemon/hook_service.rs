@@ -20,6 +20,7 @@ use crate::commands::repository::ManagedRepository;
 use crate::config::SharedConfig;
 use crate::domain::evidence::Limits;
 use crate::domain::policy::Actor;
+use crate::domain::policy::break_glass::{self, Reason};
 use crate::domain::refusal::{Code, Refusal};
 use crate::hooks::{self, Hook, HookService, Pusher, Reply, Request, State};
 use crate::identity::pusher::{Told, pusher};
@@ -111,6 +112,7 @@ impl Service {
             actor: self.actor(request),
             certificate: self.certificate(request),
             variables: request.variables.iter().map(|found| (found.name.clone(), found.value.clone())).collect(),
+            break_glass: break_glass(&request.options)?,
             import: request.options.iter().any(|option| option == b"import"),
             updates,
         })
@@ -151,6 +153,17 @@ impl Service {
             Some(Pusher::Login(file)) => Told::Login(file),
         };
         pusher(&self.config.current(), &source, told)
+    }
+}
+
+/// The reason for going past the policy that the push options give. One that is no use refuses the push.
+fn break_glass(options: &[Vec<u8>]) -> Result<Option<Reason>, Refusal> {
+    let mut given = options.iter().filter_map(|option| option.strip_prefix(break_glass::OPTION.as_bytes()));
+    match (given.next(), given.next()) {
+        (None, _) => Ok(None),
+        (Some(reason), None) => Reason::parse(&String::from_utf8_lossy(reason)).map(Some),
+        (Some(_), Some(_)) => Err(Refusal::new(Code::BreakGlass, "two reasons for breaking the glass are given")
+            .next("give one: git push -o break-glass=\"why\"")),
     }
 }
 

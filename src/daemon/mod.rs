@@ -99,7 +99,7 @@ pub async fn serve(options: Options) -> Result<()> {
         .with_context(|| format!("the root {} cannot be used; make it, or name another one", options.root.display()))?;
     let state = prepare_state(&options.state())?;
     let _lock = lock_state(&state)?;
-    let config = Arc::new(SharedConfig::load(options.config.clone())?);
+    let config = Arc::new(SharedConfig::load(options.config.clone(), Some(&state))?);
     tokio::task::spawn_blocking(clear_abandoned_overlays).await?;
     let shutdown = CancellationToken::new();
 
@@ -329,7 +329,8 @@ async fn signals(config: &Arc<SharedConfig>, warden: &Arc<Warden>, shutdown: &Ca
             () = shutdown.cancelled() => return Ok(()),
             _ = hang_up.recv() => match config.reload() {
                 Ok(()) => {
-                    tracing::info!("the configuration was read again");
+                    let serial = config.current().policy.serial;
+                    tracing::info!(serial, "the configuration was read again, and the policy with it");
                     warden.sweep_soon();
                 }
                 Err(error) => tracing::error!(%error, "the configuration is not taken over; the old one stays in force"),

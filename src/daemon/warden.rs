@@ -14,9 +14,11 @@ use crate::commands::announce::Outbox;
 use crate::commands::repositories::{Binding, Bindings, Repositories};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle;
+use crate::commands::terms::PolicySource;
 use crate::config::{Account, Config, IdentitySource, RepositoryPath, SharedConfig, kept_variables};
 use crate::domain::names::Namespace;
 use crate::domain::package::{Health, Repository, RepositoryKey};
+use crate::domain::policy::Policy;
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
@@ -101,7 +103,8 @@ impl Warden {
         let key = self.key_of(&path, &self.config.current())?;
         let key = key.ok_or_else(|| format!("{} is not managed by the configuration", path.display()))?;
         let guarded = Guarded::open(&path, Arc::new(key), self.shared.clone()).map_err(|error| error.to_string())?;
-        Ok(Arc::new(ManagedRepository::new(guarded, false, self.metrics.clone(), self.outbox.clone())))
+        let (metrics, outbox, policy) = (self.metrics.clone(), self.outbox.clone(), self.config.clone());
+        Ok(Arc::new(ManagedRepository::new(guarded, false, metrics, outbox, policy)))
     }
 
     /// Asks for a sweep as soon as the loop comes round.
@@ -270,6 +273,7 @@ impl Warden {
                 installed.proc_receive,
                 self.metrics.clone(),
                 self.outbox.clone(),
+                self.config.clone(),
             )))
         });
         match outcome {
@@ -377,6 +381,12 @@ fn is_being_cloned(path: &Path) -> bool {
     let remote = std::fs::read_to_string(path.join("config")).is_ok_and(|config| config.contains("[remote "));
     let refs = || Store::open(path).and_then(|store| store.reader().refs());
     remote && refs().is_ok_and(|refs| refs.is_empty())
+}
+
+impl PolicySource for SharedConfig {
+    fn current(&self) -> Arc<Policy> {
+        SharedConfig::current(self).policy.clone()
+    }
 }
 
 impl RepositoryPaths for Warden {

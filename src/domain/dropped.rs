@@ -112,13 +112,8 @@ mod tests {
     use crate::domain::ledger::Via;
 
     fn dropped(workspace: &str, commit: char, action: Action) -> Dropped {
-        let deed = Deed {
-            by: UserName::parse("ann of the north").expect("valid"),
-            at: Micros::from_seconds(1_700_000_000),
-            commit: commit.to_string().repeat(40).parse().expect("valid"),
-            via: Via::Push,
-            certificate: None,
-        };
+        let (by, at) = (UserName::parse("ann of the north").expect("valid"), Micros::from_seconds(1_700_000_000));
+        let deed = Deed::new(by, at, commit.to_string().repeat(40).parse().expect("valid"), Via::Push);
         let package = PackagePath::parse("net/router").expect("valid");
         Dropped::of(action, (&package, &Workspace::parse(workspace).expect("valid")), &deed).expect("a drop")
     }

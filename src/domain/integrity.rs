@@ -147,13 +147,7 @@ mod tests {
     }
 
     fn deed(by: &str, commit: char) -> Deed {
-        Deed {
-            by: UserName::parse(by).expect("valid"),
-            at: Micros(1),
-            commit: oid(commit),
-            via: Via::Push,
-            certificate: None,
-        }
+        Deed::new(UserName::parse(by).expect("valid"), Micros(1), oid(commit), Via::Push)
     }
 
     fn entry(actions: &[(Action, char)]) -> Entry {

@@ -16,6 +16,8 @@ use super::lifecycle::Action;
 use super::names::{PackagePath, UserName, Workspace};
 use super::oid::ObjectId;
 use super::package::Metadata;
+use super::policy::approvals::Tally;
+use super::policy::break_glass::Broken;
 use super::push_certificate::Certificate;
 use super::refs::{RefName, RevisionNumber};
 use super::timestamp::Micros;
@@ -54,13 +56,26 @@ pub struct Deed {
     /// The push certificate that it stands on, where the push was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
+    /// The reason for going past the policy, where that was done.
+    #[serde(default, rename = "breakGlass", skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Broken>,
 }
 
 impl Deed {
-    /// A deed like most: nothing was signed for it.
+    /// A deed like most: nothing was signed or broken for it.
     pub fn new(by: UserName, at: Micros, commit: ObjectId, via: Via) -> Self {
-        Self { by, at, commit, via, certificate: None }
+        Self { by, at, commit, via, certificate: None, broken: None }
     }
+}
+
+/// An approval that was kept until enough others came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who approved, when, which object id.
+    #[serde(flatten)]
+    pub deed: Deed,
+    /// How many approvals the policy wanted then.
+    pub needed: u32,
 }
 
 /// The door a change came through, and what an approval by API was bound to.
@@ -148,13 +163,19 @@ pub struct Entry {
     /// Who saved the draft last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<Deed>,
+    /// Everyone who saved or proposed it since the draft began.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) savers: BTreeSet<UserName>,
     /// Who proposed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<Deed>,
     /// Who made the proposal a draft again, which then is at that commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Deed>,
-    /// Who approved it.
+    /// The approvals of the proposal that did not publish it by themselves, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) approvals: Vec<Approval>,
+    /// Who approved it, the last one where several did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<Deed>,
     /// Who imported its tag.
@@ -193,8 +214,10 @@ impl Entry {
             metadata: Metadata::default(),
             created: None,
             saved: None,
+            savers: BTreeSet::new(),
             proposed: None,
             rejected: None,
+            approvals: Vec::new(),
             approved: None,
             imported: None,
             published: None,
@@ -238,18 +261,17 @@ impl Entry {
         }
         match action {
             Action::Save => {
-                if self.deleted.is_some() || self.approved.is_some() || self.published.is_some() {
-                    self.forget_life();
-                }
+                self.begin_or_go_on(&deed.by);
                 (self.saved, self.rejected, self.proposed) = (Some(deed), None, None);
             }
             Action::Propose => {
-                if self.deleted.is_some() || self.approved.is_some() || self.published.is_some() {
-                    self.forget_life();
-                }
+                self.begin_or_go_on(&deed.by);
                 (self.proposed, self.rejected) = (Some(deed), None);
             }
-            Action::Reject => (self.proposed, self.rejected) = (None, Some(deed)),
+            Action::Reject => {
+                self.approvals.clear();
+                (self.proposed, self.rejected) = (None, Some(deed));
+            }
             Action::Approve => self.approved = Some(deed),
             Action::ProposeDeletion => self.deletion_proposed = Some(deed),
             Action::RefuseDeletion => self.deletion_proposed = None,
@@ -271,6 +293,40 @@ impl Entry {
         if let (Action::Approve, Some(number), Some(target)) = (intent.action, intent.revision, intent.merge) {
             self.published = Some(Published { tag: RefName::tag(&self.package, &number.segment()), target });
         }
+    }
+
+    /// What is saved or proposed is another one's work too from now on, and no approval of what was before is one of it.
+    fn begin_or_go_on(&mut self, by: &UserName) {
+        if self.deleted.is_some() || self.approved.is_some() || self.published.is_some() {
+            self.forget_life();
+        }
+        self.savers.insert(by.clone());
+        self.approvals.clear();
+    }
+
+    /// Keeps an approval that does not publish by itself. The transition that brought it is over.
+    pub fn keep_approval(&mut self, deed: Deed, needed: u32) {
+        self.approvals.push(Approval { deed, needed });
+        self.intent = None;
+    }
+
+    /// The approvals that were kept, oldest first; which of them still count, the policy says.
+    pub fn approvals_kept(&self) -> &[Approval] {
+        &self.approvals
+    }
+
+    /// Everyone who is known to have saved or proposed it since the draft began.
+    pub fn savers(&self) -> impl Iterator<Item = &UserName> {
+        // An entry of an earlier version knows only the last one.
+        let last = [&self.saved, &self.proposed].into_iter().flatten().map(|deed| &deed.by);
+        self.savers.iter().chain(last.filter(|by| !self.savers.contains(*by)))
+    }
+
+    /// The approvals of a commit, as they were counted when the last of them was kept.
+    pub fn tally(&self, commit: ObjectId) -> Option<Tally> {
+        let of_commit = self.approvals.iter().filter(|approval| approval.deed.commit == commit);
+        let needed = of_commit.clone().next_back()?.needed;
+        Some(Tally { by: of_commit.map(|approval| approval.deed.by.clone()).collect(), needed })
     }
 
     /// A workspace whose revision was deleted begins a second life: only the number it had is kept.
@@ -449,6 +505,32 @@ mod tests {
         entry.intent = Some(Intent { revision: Some(RevisionNumber(3)), ..intent(Action::Approve, "bob") });
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).expect("readable"), entry);
         assert!(Entry::from_bytes(b"{}").is_err());
+    }
+
+    #[test]
+    fn everyone_who_saved_is_remembered_until_the_draft_ends_and_approvals_go_with_the_proposal() {
+        let mut entry = entry();
+        entry.record(Action::Save, deed("art"), None);
+        entry.record(Action::Save, deed("ann"), None);
+        entry.record(Action::Propose, deed("eve"), None);
+        let savers = |entry: &Entry| entry.savers().map(|by| by.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(savers(&entry), "ann art eve");
+        entry.keep_approval(deed("bob"), 2);
+        let tally = entry.tally(deed("bob").commit).expect("one");
+        assert_eq!((tally.have(), tally.needed, tally.names().as_str()), (1, 2, "bob"));
+        assert_eq!(entry.tally("b".repeat(40).parse().expect("valid")), None, "bound to the object id");
+        assert_eq!(Entry::from_bytes(&entry.to_bytes()).expect("readable"), entry);
+        for ending in [Action::Reject, Action::Save, Action::Propose, Action::DropProposal] {
+            let mut entry = entry.clone();
+            entry.record(ending, deed("ann"), None);
+            assert!(entry.approvals_kept().is_empty(), "{ending:?}");
+            assert_eq!(savers(&entry), if ending == Action::DropProposal { "" } else { "ann art eve" });
+        }
+        entry.record(Action::Approve, deed("amy"), Some(RevisionNumber(1)));
+        assert_eq!(entry.approvals_kept().len(), 1, "who approved first stays known");
+        let old = r#"{"package":"a","workspace":"w","saved":{"by":"art","at":1,"commit":"COMMIT","via":"push"}}"#;
+        let old = Entry::from_bytes(old.replace("COMMIT", &"a".repeat(40)).as_bytes()).expect("an older ledger");
+        assert_eq!(savers(&old), "art");
     }
 
     #[test]

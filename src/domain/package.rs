@@ -12,6 +12,7 @@ use super::integrity::Finding;
 use super::lifecycle::Lifecycle;
 use super::names::{Namespace, PackagePath, RepositoryName, Workspace};
 use super::oid::ObjectId;
+use super::policy::approvals::Tally;
 use super::refs::{RefName, Registration, RevisionNumber};
 use super::timestamp::Micros;
 use crate::krm::kptfile::{Condition, ConditionStatus, Kptfile};
@@ -111,6 +112,8 @@ pub struct PackageRevision {
     pub findings: Arc<Vec<Finding>>,
     /// What users wrote on it.
     pub metadata: Arc<Metadata>,
+    /// The approvals that a proposal has, where it needs several and has one.
+    pub tally: Option<Arc<Tally>>,
     /// When it was made, as far as is known.
     pub created: Micros,
     /// Changes with every change of the object.
@@ -156,7 +159,8 @@ impl PackageRevision {
     }
 
     /// The conditions to show: the Kptfile's, `Rendered=Unknown` for a draft or proposal whose pipeline cannot run yet, and
-    /// `Intact=False` where something is not as the ledger says.
+    /// `Approved=False` for a proposal that some have approved and that needs more, and `Intact=False` where something is not
+    /// as the ledger says.
     pub fn conditions(&self) -> Vec<Condition> {
         let mut conditions = self.kptfile.conditions.clone();
         if self.kptfile.has_pipeline && !self.lifecycle.is_published() {
@@ -171,6 +175,15 @@ impl PackageRevision {
                 status: ConditionStatus::False,
                 reason: first.reason().to_owned(),
                 message: said.join("; "),
+            });
+        }
+        if let Some(tally) = &self.tally {
+            conditions.retain(|condition| condition.kind != APPROVED);
+            conditions.push(Condition {
+                kind: APPROVED.to_owned(),
+                status: ConditionStatus::False,
+                reason: "ApprovalsMissing".to_owned(),
+                message: format!("{} of {} approvals: {}", tally.have(), tally.needed, tally.names()),
             });
         }
         conditions
@@ -202,12 +215,17 @@ impl PackageRevision {
         part(self.repository.url.as_bytes());
         // Objects without findings have the digest that they always had.
         self.findings.iter().for_each(|finding| part(finding.to_string().as_bytes()));
+        if let Some(tally) = &self.tally {
+            part(format!("{} of {}", tally.names(), tally.needed).as_bytes());
+        }
         hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// The condition's type that says whether the refs are as the ledger says; shown where they are not.
 pub const INTACT: &str = "Intact";
+/// The condition of a proposal that needs more approvals.
+const APPROVED: &str = "Approved";
 
 /// The condition of a package whose pipeline cannot run because functions are not built in yet.
 pub fn functions_not_available() -> Condition {

@@ -49,6 +49,22 @@ pub enum Code {
     NotRendered,
     /// What is there is not what was proposed: somebody moved it behind the doors.
     Tampered,
+    /// A readiness gate that the policy wants is not met.
+    GateRequired,
+    /// The policy reserves this for others.
+    Reserved,
+    /// Who approves had a hand in what is approved.
+    FourEyes,
+    /// More people must approve.
+    ApprovalsMissing,
+    /// This person has approved this very proposal already.
+    AlreadyApproved,
+    /// A freeze holds.
+    Frozen,
+    /// The approval names no version.
+    UnboundApproval,
+    /// The glass may not be broken so.
+    BreakGlass,
     /// Published revisions and their tags do not change.
     Immutable,
     /// Another package revision was made from this one.
@@ -89,6 +105,14 @@ impl Code {
             Self::NotReady => "not-ready",
             Self::NotRendered => "not-rendered",
             Self::Tampered => "tampered",
+            Self::GateRequired => "gate-required",
+            Self::Reserved => "reserved",
+            Self::FourEyes => "four-eyes",
+            Self::ApprovalsMissing => "approvals-missing",
+            Self::AlreadyApproved => "already-approved",
+            Self::Frozen => "frozen",
+            Self::UnboundApproval => "unbound-approval",
+            Self::BreakGlass => "break-glass",
             Self::Immutable => "immutable",
             Self::Referenced => "referenced",
             Self::BranchGuarded => "branch-guarded",

@@ -15,8 +15,10 @@ use super::catalog::Change;
 use super::clock::Clock;
 use super::scan::{Found, OfPackage};
 use crate::domain::ledger::{Entry, Ledger};
+use crate::domain::lifecycle::Lifecycle;
 use crate::domain::names::{PackagePath, Workspace, object_name};
 use crate::domain::package::{Metadata, PackageRevision, RepositoryKey};
+use crate::domain::policy::approvals::Tally;
 use crate::domain::timestamp::Micros;
 
 /// Package and workspace: what identifies a package revision in its repository.
@@ -134,6 +136,7 @@ fn shows(known: &PackageRevision, found: &Found, entry: Option<&Entry>) -> bool 
         && known.tasks == found.tasks
         && known.publication == found.publication
         && known.findings == found.findings
+        && known.tally == tally(found, entry)
         && match entry {
             Some(entry) => *known.metadata == entry.metadata,
             None => *known.metadata == Metadata::default(),
@@ -157,11 +160,17 @@ fn compose(key: &Arc<RepositoryKey>, found: &Found, entry: Option<&Entry>) -> Op
         tasks: found.tasks.clone(),
         publication: found.publication.clone(),
         findings: found.findings.clone(),
+        tally: tally(found, entry),
         metadata: Arc::new(entry.map(|entry| entry.metadata.clone()).unwrap_or_default()),
         created: entry.and_then(|entry| entry.created).unwrap_or(Micros::from_seconds(found.seconds)),
         resource_version: 0,
         content_version: 0,
     })
+}
+
+/// The approvals that a proposal has and that do not publish it yet.
+fn tally(found: &Found, entry: Option<&Entry>) -> Option<Arc<Tally>> {
+    entry.filter(|_| found.lifecycle == Lifecycle::Proposed)?.tally(found.commit).map(Arc::new)
 }
 
 /// Gives a new or changed object its versions, from the ledger unless the daemon is `running`, and from its commit where one
@@ -202,7 +211,6 @@ fn versions(
 mod tests {
     use super::*;
     use crate::domain::ledger::Versions;
-    use crate::domain::lifecycle::Lifecycle;
     use crate::domain::names::{Directory, Namespace, RepositoryName};
     use crate::domain::oid::ObjectId;
     use crate::domain::refs::{RefName, Registration, RevisionNumber};

@@ -87,6 +87,8 @@ pub struct Metrics {
     registry: Registry,
     pushes: Family<OfVerdict, Counter>,
     refusals: Family<OfRefusal, Counter>,
+    policy_reports: Family<OfRefusal, Counter>,
+    glass_broken: Family<OfDoor, Counter>,
     api_requests: Family<OfRequest, Counter>,
     transitions: Family<OfAction, Counter>,
     transition_seconds: TimesBy<OfDoor>,
@@ -139,6 +141,8 @@ impl Metrics {
             registry: Registry::default(),
             pushes: Family::default(),
             refusals: Family::default(),
+            policy_reports: Family::default(),
+            glass_broken: Family::default(),
             api_requests: Family::default(),
             transitions: Family::default(),
             transition_seconds: TimesBy::new_with_constructor(Times),
@@ -172,6 +176,10 @@ impl Metrics {
         let to = &mut registry;
         to.register("pushes", "Pushes judged, by verdict", self.pushes.clone());
         to.register("refusals", "Refs and requests refused, by door and code", self.refusals.clone());
+        let help = "What rules of the policy that only report would have refused, by door and code";
+        to.register("policy_reports", help, self.policy_reports.clone());
+        let help = "Changes for which an administrator went past the policy, by door";
+        to.register("glass_broken", help, self.glass_broken.clone());
         to.register("api_requests", "API requests answered", self.api_requests.clone());
         to.register("transitions", "Lifecycle transitions completed, by action", self.transitions.clone());
         let help = "From the decision on a transition to its completion";
@@ -214,6 +222,16 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refusal(&self, door: Door, code: Code) {
         self.refusals.get_or_create(&OfRefusal { door: door.as_str(), code: code.as_str() }).inc();
+    }
+
+    /// Counts what a rule of the policy that only reports would have refused.
+    pub fn reported(&self, door: Door, code: Code) {
+        self.policy_reports.get_or_create(&OfRefusal { door: door.as_str(), code: code.as_str() }).inc();
+    }
+
+    /// Counts a change for which the glass was broken.
+    pub fn glass_broken(&self, door: Door) {
+        self.glass_broken.get_or_create(&OfDoor { door: door.as_str() }).inc();
     }
 
     /// Counts an answered API request. Verb and resource are ours, never the client's text.
@@ -302,6 +320,8 @@ mod tests {
         metrics.push(PushVerdict::Refused);
         metrics.refusal(Door::Git, Code::StaleBase);
         metrics.refusal(Door::Api, Code::StaleBase);
+        metrics.reported(Door::Git, Code::FourEyes);
+        metrics.glass_broken(Door::Api);
         metrics.api_request("list", "packagerevisions", 200);
         metrics.transition(Door::Api, "approve", Duration::from_millis(30));
         metrics.hook("pre-receive", Duration::from_millis(3));
@@ -324,6 +344,8 @@ mod tests {
             "stoop_pushes_total{verdict=\"refused\"} 2",
             "stoop_refusals_total{door=\"git\",code=\"stale-base\"} 1",
             "stoop_refusals_total{door=\"api\",code=\"stale-base\"} 1",
+            "stoop_policy_reports_total{door=\"git\",code=\"four-eyes\"} 1",
+            "stoop_glass_broken_total{door=\"api\"} 1",
             "stoop_api_requests_total{verb=\"list\",resource=\"packagerevisions\",code=\"200\"} 1",
             "stoop_transitions_total{action=\"approve\"} 1",
             "stoop_transition_seconds_bucket{le=\"0.05\",door=\"api\"} 1",

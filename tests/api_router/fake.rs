@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stoop::api::{ApiState, Requester, Version, router};
-use stoop::commands::request::{PackageFile, Packages, Precondition, Removal, Update};
+use stoop::commands::request::{PackageFile, Packages, Precondition, Removal, Update, Written};
 use stoop::domain::lifecycle::{Lifecycle, State, action_between, removal, step};
 use stoop::domain::names::{Directory, Namespace, PackagePath, RepositoryName, UserName, Workspace, object_name};
 use stoop::domain::package::{Health, Metadata, PackageRevision, Publication, Repository, RepositoryKey};
@@ -63,7 +63,7 @@ fn allow(from: &PackageRevision, action: stoop::domain::lifecycle::Action, actor
 }
 
 impl Packages for FakePackages {
-    async fn update(&self, update: Update) -> Result<Arc<PackageRevision>, Refusal> {
+    async fn update(&self, update: Update) -> Result<Written, Refusal> {
         let found = self.find(&update.namespace, &update.name, &update.precondition)?;
         let mut next = (*found).clone();
         if let Some(wanted) = update.lifecycle {
@@ -78,15 +78,15 @@ impl Packages for FakePackages {
             next.metadata = Arc::new(metadata);
         }
         if next == *found || update.dry_run {
-            return Ok(Arc::new(next));
+            return Ok(Arc::new(next).into());
         }
         next.resource_version = self.tick();
         let next = Arc::new(next);
         self.catalog.apply(vec![Change::Put(next.clone())]);
-        Ok(next)
+        Ok(next.into())
     }
 
-    async fn remove(&self, removal_of: Removal) -> Result<Arc<PackageRevision>, Refusal> {
+    async fn remove(&self, removal_of: Removal) -> Result<Written, Refusal> {
         let found = self.find(&removal_of.namespace, &removal_of.name, &removal_of.precondition)?;
         allow(&found, removal(found.lifecycle), &removal_of.actor)?;
         if !removal_of.dry_run {
@@ -96,7 +96,7 @@ impl Packages for FakePackages {
                 resource_version: self.tick(),
             }]);
         }
-        Ok(found)
+        Ok(found.into())
     }
 
     async fn files(&self, revision: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
@@ -335,6 +335,7 @@ pub(crate) fn package_revision(
             labels: BTreeMap::from([("tier".to_owned(), workspace_label(lifecycle))]),
             ..Metadata::default()
         }),
+        tally: None,
         created: Micros::from_seconds(1_700_000_000),
         resource_version,
         content_version: resource_version,

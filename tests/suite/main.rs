@@ -43,6 +43,7 @@ mod memory;
 mod model;
 mod operation;
 mod packages;
+mod policy;
 mod porch_client;
 mod push_approvals;
 mod push_borders;

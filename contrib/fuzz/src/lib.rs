@@ -14,6 +14,7 @@ pub mod ledger_entry;
 pub mod list_options;
 pub mod object_names;
 pub mod patches;
+pub mod policy;
 pub mod push_certificates;
 pub mod push_options;
 pub mod pushers;
@@ -25,7 +26,7 @@ pub mod world;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its program in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("api_paths", api_paths::run),
     ("commits", commits::run),
     ("git_paths", git_paths::run),
@@ -35,6 +36,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("list_options", list_options::run),
     ("object_names", object_names::run),
     ("patches", patches::run),
+    ("policy", policy::run),
     ("push_certificates", push_certificates::run),
     ("push_options", push_options::run),
     ("pushers", pushers::run),

@@ -5,6 +5,7 @@ use axum::http::Request;
 use json_patch::PatchOperation;
 use serde_json::Value;
 use stoop::commands::request::Update;
+use stoop::domain::policy::break_glass::ANNOTATION;
 
 use super::input::Input;
 use super::world::{ADMIN, Asked, REVISIONS, get, send};
@@ -120,7 +121,9 @@ fn asked_for(current: &Value, wanted: &Value, update: &Update) {
     };
     if let Some(metadata) = &update.metadata {
         assert_eq!(metadata.labels, maps(wanted, "labels"));
-        assert_eq!(metadata.annotations, maps(wanted, "annotations"));
+        let mut annotations = maps(wanted, "annotations");
+        annotations.remove(ANNOTATION);
+        assert_eq!(metadata.annotations, annotations, "a reason for going past the policy is not kept");
         assert_eq!(metadata.finalizers.len(), wanted["metadata"]["finalizers"].as_array().map_or(0, Vec::len));
         let owners = wanted["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
         assert_eq!(metadata.owner_references, owners);

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stoop::api::{ApiState, Requester, Version, router};
-use stoop::commands::request::{PackageFile, Packages, Removal, Update};
+use stoop::commands::request::{PackageFile, Packages, Removal, Update, Written};
 use stoop::domain::lifecycle::Lifecycle;
 use stoop::domain::names::{Directory, Namespace, PackagePath, RepositoryName, UserName, Workspace, object_name};
 use stoop::domain::package::{Health, Metadata, PackageRevision, Publication, Repository, RepositoryKey};
@@ -52,12 +52,12 @@ impl Commands {
 }
 
 impl Packages for Commands {
-    async fn update(&self, update: Update) -> Result<Arc<PackageRevision>, Refusal> {
-        Ok(self.note(Asked::Update(update.clone()), &update.namespace, &update.name))
+    async fn update(&self, update: Update) -> Result<Written, Refusal> {
+        Ok(self.note(Asked::Update(update.clone()), &update.namespace, &update.name).into())
     }
 
-    async fn remove(&self, removal: Removal) -> Result<Arc<PackageRevision>, Refusal> {
-        Ok(self.note(Asked::Remove(removal.clone()), &removal.namespace, &removal.name))
+    async fn remove(&self, removal: Removal) -> Result<Written, Refusal> {
+        Ok(self.note(Asked::Remove(removal.clone()), &removal.namespace, &removal.name).into())
     }
 
     async fn files(&self, _: Arc<PackageRevision>) -> Result<Vec<PackageFile>, Refusal> {
@@ -244,6 +244,7 @@ fn revision((namespace, repo, package, workspace, lifecycle, number, latest): Ki
             labels: BTreeMap::from([("tier".to_owned(), tier.to_owned()), ("empty".to_owned(), String::new())]),
             ..Metadata::default()
         }),
+        tally: None,
         created: Micros::from_seconds(1_700_000_000),
         resource_version: version,
         content_version: version,

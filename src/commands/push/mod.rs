@@ -9,6 +9,7 @@ pub mod fit;
 pub mod outcome;
 pub mod read;
 pub mod reply;
+pub mod ruled_reply;
 pub mod signed;
 pub mod told;
 pub mod verdict;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::fit::{MOST_LINES, fit};
+use super::ruled_reply;
 use crate::commands::decide::Decision;
 use crate::commands::explain::{approve_command, title};
 use crate::domain::ledger::Deed;
@@ -18,6 +19,9 @@ use crate::krm::shown;
 /// What to say of a transition that is complete: what happened, then what may be done next. `object` is the package revision
 /// as it is now.
 pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration: &Registration) -> Vec<String> {
+    if let Some(counted) = ruled_reply::counted(decision) {
+        return counted;
+    }
     let (package, workspace) = (&decision.change.package, &decision.change.workspace);
     let title = title(package, workspace);
     let commit = decision.commit.short();

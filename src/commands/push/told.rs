@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::changed;
 use super::fit::{self, Block};
-use super::reply;
+use super::{reply, ruled_reply};
 use crate::commands::compare::{Allowance, compare};
 use crate::commands::decide::{Against, Decision};
 use crate::commands::repository::ManagedRepository;
@@ -119,6 +119,9 @@ fn state(decision: &Decision, deed: &Deed) -> Vec<String> {
         let condition = functions_not_available();
         lines.push(format!("{}=Unknown ({}): {}", condition.kind, condition.reason, condition.message));
     }
+    lines.extend(
+        ruled_reply::warnings(decision).iter().map(|warning| format!("warning: {}", shown::line(warning, 400))),
+    );
     let told = if decision.warnings.len() > MOST_WARNINGS { MOST_WARNINGS - 1 } else { MOST_WARNINGS };
     lines.extend(decision.warnings.iter().take(told).map(|warning| format!("warning: {}", shown::line(warning, 200))));
     if decision.warnings.len() > told {

@@ -6,6 +6,7 @@ use crate::domain::ledger::Via;
 use crate::domain::lifecycle::{State, step};
 use crate::domain::names::{Directory, PackagePath, UserName, Workspace};
 use crate::domain::policy::Role;
+use crate::domain::policy::judge::Ruling;
 use crate::domain::readiness::Readiness;
 use crate::domain::refs::RevisionNumber;
 use crate::domain::timestamp::Micros;
@@ -26,6 +27,7 @@ fn decision(action: Action) -> Decision {
         from,
         to: step(from, action).expect("legal").to,
         number: (action == Action::Approve).then_some(RevisionNumber(3)),
+        ruling: Ruling::default(),
         tree: None,
         warnings: Vec::new(),
         pipeline: false,

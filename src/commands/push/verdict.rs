@@ -19,6 +19,7 @@ use crate::commands::keep::keep;
 use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
+use crate::commands::ruled;
 use crate::commands::seen::Refs;
 use crate::commands::settle::settle_locked;
 use crate::commands::transition::{self, Also, Decided};
@@ -26,6 +27,7 @@ use crate::domain::announcement;
 use crate::domain::change::Change;
 use crate::domain::evidence::Limits;
 use crate::domain::ledger::{Deed, Via};
+use crate::domain::policy::break_glass::Reason;
 use crate::domain::policy::{Actor, Right};
 use crate::domain::refs::{APPROVE, REJECT, RefName};
 use crate::domain::refusal::{Code, Refusal};
@@ -49,6 +51,8 @@ pub struct Push {
     pub variables: BTreeMap<String, String>,
     /// The certificate of `git push --signed`.
     pub certificate: Option<PushedCertificate>,
+    /// The reason that the option `break-glass` gives.
+    pub break_glass: Option<Reason>,
     /// The updates.
     pub updates: Vec<PushedRef>,
 }
@@ -119,7 +123,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     {
         return Verdict::all_refused(push, &refusal);
     }
-    let judged = judge(repository, push, &view, &reader, limits);
+    let judged = judge(repository, push, signed.as_ref(), &view, &reader, limits);
     if judged.iter().any(Result::is_err) {
         let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
         return Verdict::refused(refs.collect());
@@ -151,8 +155,8 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
             ..Deed::new(actor.name.clone(), clock::now(), commit, Via::Push)
         });
         let purpose = match (judged, deed) {
-            (Judged::Change(decision), Some(deed)) => {
-                let deed = Deed { commit: decision.commit, ..deed };
+            (Judged::Change(decision), Some(_)) => {
+                let deed = Deed { certificate: certificate.clone(), ..decision.deed(actor) };
                 let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
                 let mut intent = transition::intent(&decision, &deed, None);
                 intent.variables = push.variables.clone();
@@ -160,7 +164,9 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
                 let left = Refs::after(&view, &push.updates).left_of(&reader, branch, entry, &intent);
                 announcement::name(&mut intent.moves, &left.ok().flatten().unwrap_or_default());
                 entry.intent = Some(intent);
-                announced.push((*decision.clone(), deed.clone()));
+                let decided = (*decision.clone(), deed.clone());
+                ruled::tell(repository, Door::Git, &decided);
+                announced.push(decided);
                 Purpose::Change(decision, deed)
             }
             (Judged::Part(change), _) => Purpose::Part(change.package),
@@ -230,7 +236,7 @@ pub fn proc_receive(
     if let Some(Err(refusal)) = signed.as_ref().map(|signed| signed.unused(&reader, &view)) {
         return all(&refusal);
     }
-    let judged = judge(repository, push, &view, &reader, limits);
+    let judged = judge(repository, push, signed.as_ref(), &view, &reader, limits);
     if judged.iter().any(Result::is_err) {
         let refs = push.updates.iter().zip(judged).map(|(update, judged)| (update.name.clone(), judged.err()));
         return Verdict::refused(refs.collect());
@@ -241,9 +247,9 @@ pub fn proc_receive(
         .flatten()
         .filter_map(|judged| match judged {
             Judged::Change(decision) => {
-                let deed = Deed::new(actor.name.clone(), clock::now(), decision.commit, Via::Push);
                 let certificate = signed.as_ref().map(|signed| signed.certificate.clone());
-                Some((*decision, Deed { certificate, ..deed }))
+                let deed = Deed { certificate, ..decision.deed(actor) };
+                Some((*decision, deed))
             }
             _ => None,
         })
@@ -254,6 +260,7 @@ pub fn proc_receive(
         Ok(view) => view.map(|view| view.objects).unwrap_or_default(),
         Err(refusal) => return all(&refusal),
     };
+    decided.iter().for_each(|decided| ruled::tell(repository, Door::Git, decided));
     // Whoever writes next need not wait for the reply.
     drop(writer);
     let mut told: Vec<Told> = Vec::new();
@@ -343,6 +350,7 @@ fn is_verdict_ref(name: &RefName) -> bool {
 fn judge(
     repository: &ManagedRepository,
     push: &Push,
+    signed: Option<&signed::Signed>,
     view: &View,
     reader: &Reader,
     limits: &Limits,
@@ -370,7 +378,8 @@ fn judge(
             _ => None,
         })
         .collect();
-    let scene = Scene { guarded, view, reader, limits };
+    let terms = repository.terms(push.break_glass.clone(), signed.map(|signed| signed.certificate.clone()));
+    let scene = Scene { guarded, view, reader, limits, terms: &terms };
     meanings
         .into_iter()
         .enumerate()

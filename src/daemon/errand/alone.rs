@@ -21,7 +21,7 @@ pub(super) fn run(place: &Place, request: &Request) -> Result<Reply> {
     let root = std::fs::canonicalize(&place.root).with_context(|| format!("the root {}", place.root.display()))?;
     let state = prepare_state(&place.state)?;
     let _lock = lock_state(&state)?;
-    let config = Arc::new(SharedConfig::load(place.config.clone())?);
+    let config = Arc::new(SharedConfig::load(place.config.clone(), Some(&state))?);
     let clock = Clock::open(state.join("clock")).context("the clock of resource versions cannot be opened")?;
     let shared = Arc::new(Shared::new(clock, Cache::none()).keeping_numbers(state.join("numbers")));
     let metrics = Arc::new(Metrics::new());

@@ -92,7 +92,7 @@ async fn a_reload_forgets_what_was_verified() {
         std::fs::write(&file, text).expect("written");
     };
     write("first password", "author");
-    let config = Arc::new(SharedConfig::load(Some(file.clone())).expect("valid"));
+    let config = Arc::new(SharedConfig::load(Some(file.clone()), None).expect("valid"));
     let it = Authenticator::new(config.clone()).expect("random");
     assert!(by_header(&it, &basic("ann", "first password")).await.is_ok());
     write("second password", "reader");

@@ -1,10 +1,10 @@
-//! Who may do what: roles, and the right that each kind of change asks for.
+//! Roles, and the right that each kind of change asks for.
 //!
 //! Never here: where a user's name comes from, and passwords (see `identity`).
 
 use std::collections::BTreeSet;
 
-use super::names::UserName;
+use crate::domain::names::UserName;
 
 /// What a configured user may do. A user may hold several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -18,6 +18,18 @@ pub enum Role {
     Approver,
     /// Everything, and takes over existing package repositories.
     Admin,
+}
+
+impl Role {
+    /// The role as the configuration names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Author => "author",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// A right that a change or a request needs.
