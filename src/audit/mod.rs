@@ -38,7 +38,7 @@ pub fn kept(options: &Options) -> Result<Vec<(String, Vec<Dropped>)>, GitError> 
     let mut kept = Vec::new();
     for (name, _, path) in places(options) {
         let reader = Store::open(&path)?.reader();
-        let all = dropped(&reader, &reader.refs()?)?;
+        let all = dropped(&reader, &reader.refs()?);
         kept.push((name, all));
     }
     Ok(kept)

@@ -36,8 +36,9 @@ pub fn restore(
             .next("drop what is there first, or restore to another workspace by git push"));
     }
     let reader = guarded.store().reader();
-    let kept = dropped(&reader, &view.snapshot).map_err(|error| failed(&error))?;
-    let newest = kept.into_iter().find(|kept| kept.package == *package && kept.workspace == *workspace);
+    let newest = dropped(&reader, &view.snapshot)
+        .into_iter()
+        .find(|kept| kept.package == *package && kept.workspace == *workspace);
     let newest = newest.ok_or_else(|| {
         Refusal::new(Code::NotFound, format!("no dropped draft or proposal {title} is kept"))
             .next("stoop restore REPOSITORY --list shows what is")

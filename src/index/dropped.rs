@@ -4,14 +4,14 @@
 
 use crate::domain::dropped::{Dropped, read};
 use crate::domain::refs::{DROPPED, RefName};
-use crate::git::{GitError, Reader, RefSnapshot};
+use crate::git::{Reader, RefSnapshot};
 
 /// So many commits of the chains are read.
 const MOST: usize = 100_000;
 
 /// What was dropped and is kept, newest first. What still is where it was, or is there again, is left out: it was to be
 /// dropped, and was not, or somebody brought it back.
-pub fn dropped(reader: &Reader, snapshot: &RefSnapshot) -> Result<Vec<Dropped>, GitError> {
+pub fn dropped(reader: &Reader, snapshot: &RefSnapshot) -> Vec<Dropped> {
     let mut days: Vec<_> = snapshot.under(DROPPED).collect();
     days.reverse();
     let at = |name: &RefName| snapshot.get(name).map(|value| value.target);
@@ -25,11 +25,17 @@ pub fn dropped(reader: &Reader, snapshot: &RefSnapshot) -> Result<Vec<Dropped>, 
         let mut next = Some(day.target);
         while let Some(id) = next.filter(|_| looked < MOST) {
             looked += 1;
-            let commit = reader.commit(id)?;
+            let commit = match reader.commit(id) {
+                Ok(commit) => commit,
+                Err(error) => {
+                    tracing::warn!(day = %day.name, %error, "what was dropped before that cannot be listed");
+                    break;
+                }
+            };
             let (kept, before) = read(&commit.message, &commit.parents, commit.committer.seconds);
             all.extend(kept.into_iter().filter(|dropped| !there(dropped)));
             next = before;
         }
     }
-    Ok(all)
+    all
 }

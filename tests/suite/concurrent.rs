@@ -88,6 +88,7 @@ fn sound(world: &World, workspace: &str) -> String {
     assert_eq!(lifecycle, shown, "{workspace}: {refs}");
     let left = world.on_disk("packages", &["grep", "-l", "\"intent\"", "refs/stoop/ledger"]);
     assert_eq!(left.stdout, "", "every intent is finished or dropped");
+    assert!(!world.log().contains("behind the doors"), "nothing happened there\n{}", world.log());
     lifecycle
 }
 

@@ -136,6 +136,9 @@ async fn twenty_watchers_get_everything_once_and_in_order() {
         errors[..errors.len().min(30)].join("\n")
     );
     assert!(verdict.found * 10 >= record.acknowledged.len() * 8, "too little was watched: {}", verdict.unwatched);
+    let log = world.log();
+    let behind = log.lines().find(|line| line.contains("behind the doors"));
+    assert_eq!(behind, None, "everything went through them");
 }
 
 /// Polls a condition.

@@ -1,13 +1,20 @@
 //! Entries of a ledger, which comes with a repository that is taken over.
 
-use stoop::domain::ledger::{Deed, Entry, Ledger, Via};
+use stoop::domain::dropped;
+use stoop::domain::ledger::{Before, Deed, Entry, Ledger, Via};
 use stoop::domain::lifecycle::Action;
 use stoop::domain::names::UserName;
 use stoop::domain::refs::RevisionNumber;
 use stoop::domain::timestamp::Micros;
 
-/// The input is an entry's file.
+/// The input is an entry's file, the list of older refs, or the message of a commit that keeps what was dropped.
 pub fn run(data: &[u8]) {
+    if let Some(before) = Before::parse(data) {
+        assert_eq!(Before::parse(&before.to_bytes()), Some(before), "the list is read as it was written");
+    }
+    if let Ok(message) = std::str::from_utf8(data) {
+        assert!(dropped::read(message, &[], 0).0.is_empty(), "what a commit does not hold is not kept");
+    }
     let Ok(entry) = Entry::from_bytes(data) else { return };
     let written = entry.to_bytes();
     let again = Entry::from_bytes(&written).expect("what was written can be read");

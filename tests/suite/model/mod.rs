@@ -156,6 +156,7 @@ fn both_doors_do_what_the_model_says() {
             prop_assert_eq!(real.listing(), model.listing(), "after step {}, {:?}", number, wanted);
             reached.borrow_mut().extend(model.revisions.values().map(|revision| revision.lifecycle));
         }
+        prop_assert!(!real.world.log().contains("behind the doors"), "{}", real.world.log());
         real.world.fsck("packages").ok();
         Ok(())
     });
