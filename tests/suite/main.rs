@@ -22,6 +22,7 @@ mod access;
 mod announcing;
 mod bad_input;
 mod behind_the_doors;
+mod bypasses;
 mod client;
 mod client_kinds;
 mod concurrent;
