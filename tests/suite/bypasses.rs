@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::steps::{P, approver, lifecycle};
-use crate::support::{Workdir, World, eventually};
+use crate::support::{Workdir, World};
 use crate::untouched::refused;
 
 const OBJECT: &str = "packages.net.router.w1";
@@ -261,7 +261,9 @@ fn a_protected_name_is_not_taken_by_renaming() {
     let evil = ann.package(P, "evil");
     ann.push(&format!("{evil}:refs/heads/feature")).ok();
     let tag = format!("{P}/v1");
-    let before = world.refs("packages");
+    // What is refused costs git the other branch, which it takes away first; the guarded refs stay.
+    let guarded = || world.refs("packages").replace(&format!("refs/heads/feature {evil}\n"), "");
+    let before = guarded();
     for args in [
         vec!["branch", "-M", "feature", "main"],
         vec!["tag", "-f", &tag, &evil],
@@ -270,6 +272,6 @@ fn a_protected_name_is_not_taken_by_renaming() {
     ] {
         let answer = world.on_disk("packages", &args);
         assert_ne!(answer.code, 0, "{args:?}");
+        assert_eq!(guarded(), before, "{args:?}: {}", answer.stderr);
     }
-    eventually("nothing has moved", || (world.refs("packages") == before).then_some(()));
 }
