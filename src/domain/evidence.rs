@@ -228,9 +228,21 @@ fn content(evidence: &Evidence, limits: &Limits) -> Result<(), Refusal> {
         );
     }
     if let Some(path) = &content.bad_path {
-        return bad(format!("{package}/{path} is not a usable path"), "use UTF-8 paths of at most 1,024 bytes");
+        return bad(
+            format!("{package}/{} is not a usable path", beginning(path)),
+            "use UTF-8 paths of at most 1,024 bytes",
+        );
     }
     Ok(())
+}
+
+/// The beginning of a path, which may be as long as a stranger likes.
+fn beginning(path: &str) -> String {
+    const MOST: usize = 80;
+    match path.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &path[..end]),
+        None => path.to_owned(),
+    }
 }
 
 fn stale_base(evidence: &Evidence, stage: Stage) -> Result<(), Refusal> {

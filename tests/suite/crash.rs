@@ -206,8 +206,9 @@ fn a_client_that_goes_away_during_the_push_leaves_a_whole_transition() {
         client.wait().expect("gone");
         fs::write(&go, "go\n").expect("the hook goes on");
         eventually(&format!("{name} is complete"), || (lifecycle(&world, "w1") == wanted).then_some(()));
+        // Of the proposal it is told later, of the draft that Stoop took away itself.
+        assert!(name != "drafts" || !told.exists(), "post-receive never ran");
     }
-    assert!(!told.exists(), "post-receive never ran");
     eventually("the draft is gone", || (!world.refs("packages").contains("drafts/")).then_some(()));
     eventually("it is in the ledger", || settled_ledger(&world).contains("ann: propose net/router w1").then_some(()));
     fs::remove_file(waiting).expect("removed");

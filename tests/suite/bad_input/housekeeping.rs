@@ -139,6 +139,7 @@ fn leftovers_under_the_deciding_refs_of_any_kind_are_removed_and_never_obeyed() 
     let shelf = Shelf::new();
     let world = &shelf.world;
     let commit = shelf.propose(P, "w1");
+    settled_ledger(world);
     let steady = Steady::now(world);
     let bare = world.bare("packages");
     let write = |name: &str, content: &str| {
