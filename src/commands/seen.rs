@@ -2,6 +2,8 @@
 //!
 //! Never here: what that means for the transition (see `domain::completion`), and moving anything.
 
+use std::collections::HashMap;
+
 use super::push::read::PushedRef;
 use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::ledger::{Entry, Intent};
@@ -13,26 +15,27 @@ use crate::git::{GitError, Reader};
 use crate::index::guarded::View;
 
 /// The refs of a repository, and over them what a push makes of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Refs<'a> {
     view: &'a View,
-    pushed: &'a [PushedRef],
+    /// By name: a push may have thousands, and each of its transitions asks for several.
+    pushed: HashMap<&'a RefName, Option<ObjectId>>,
 }
 
 impl<'a> Refs<'a> {
     /// The refs as they are.
     pub(super) fn now(view: &'a View) -> Self {
-        Self { view, pushed: &[] }
+        Self { view, pushed: HashMap::new() }
     }
 
     /// The refs once git has moved what is pushed.
     pub(super) fn after(view: &'a View, pushed: &'a [PushedRef]) -> Self {
-        Self { view, pushed }
+        Self { view, pushed: pushed.iter().map(|update| (&update.name, update.new)).collect() }
     }
 
     fn value(&self, name: &RefName) -> Option<ObjectId> {
-        match self.pushed.iter().find(|update| update.name == *name) {
-            Some(update) => update.new,
+        match self.pushed.get(name) {
+            Some(new) => *new,
             None => self.view.snapshot.get(name).map(|value| value.target),
         }
     }

@@ -142,6 +142,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     let mut announced = Vec::new();
     let mut imports = Vec::new();
     let branch = &repository.guarded.key().registration.branch;
+    let after = Refs::after(&view, &push.updates);
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
             if let Some(process) = push.process.filter(|_| !only_verdicts) {
@@ -161,7 +162,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
                 let mut intent = transition::intent(&decision, &deed, None);
                 intent.variables = push.variables.clone();
                 // What this leaves out, the settlement names before it moves it.
-                let left = Refs::after(&view, &push.updates).left_of(&reader, branch, entry, &intent);
+                let left = after.left_of(&reader, branch, entry, &intent);
                 announcement::name(&mut intent.moves, &left.ok().flatten().unwrap_or_default());
                 entry.intent = Some(intent);
                 let decided = (*decision.clone(), deed.clone());

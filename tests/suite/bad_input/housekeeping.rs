@@ -139,8 +139,8 @@ fn leftovers_under_the_deciding_refs_of_any_kind_are_removed_and_never_obeyed() 
     let shelf = Shelf::new();
     let world = &shelf.world;
     let commit = shelf.propose(P, "w1");
-    settled_ledger(world);
     let steady = Steady::now(world);
+    let refs = world.refs("packages");
     let bare = world.bare("packages");
     let write = |name: &str, content: &str| {
         let file = bare.join(name);
@@ -161,7 +161,10 @@ fn leftovers_under_the_deciding_refs_of_any_kind_are_removed_and_never_obeyed() 
         (left == 0).then_some(())
     });
     assert_eq!(lifecycle(world, "w1"), "Proposed");
-    steady.unchanged();
+    assert_eq!(world.refs("packages"), refs);
+    // Others are told of what went, and nothing else happened.
+    let log = settled_ledger(world);
+    assert_eq!(log.matches("Remove the leftover refs/").count(), 3, "{log}");
     assert!(world.log().contains("a leftover ref that no decision stands behind is removed"), "{}", world.log());
     // What is no ref at all stays where it is, and is in nobody's way.
     // One that leads to nothing is in nobody's way.
