@@ -299,6 +299,7 @@ impl Checker<'_> {
                 branch,
                 directory,
                 deployment: entry.deployment,
+                trunk: entry.trunk,
             });
         }
         Ok(repositories)

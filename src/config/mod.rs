@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::policy::{Actor, Policy, Role};
 use crate::domain::refs::RefName;
+use crate::domain::trunk::Trunk;
 use crate::identity::kubeconfig::ADMIN;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::ssh_keys::KeyFingerprint;
@@ -118,6 +119,8 @@ pub struct RepositoryConfig {
     pub directory: Directory,
     /// Whether it is a deployment repository.
     pub deployment: bool,
+    /// What becomes of a push to the registered branch that changes packages and approves no proposal.
+    pub trunk: Trunk,
 }
 
 impl Default for Config {

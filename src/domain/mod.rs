@@ -22,3 +22,4 @@ pub mod ref_plan;
 pub mod refs;
 pub mod refusal;
 pub mod timestamp;
+pub mod trunk;
