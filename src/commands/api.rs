@@ -85,10 +85,14 @@ fn not_found(name: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("package revision {name:?} not found"))
 }
 
-fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precondition) -> Result<Desk<'r>, Refusal> {
+fn desk<'r>(
+    repository: &'r ManagedRepository,
+    (namespace, name): (&str, &str),
+    precondition: &Precondition,
+) -> Result<Desk<'r>, Refusal> {
     let writer = repository.guarded.lock();
     let view = settle_locked(repository, &writer).map_err(|error| failed(&error))?;
-    let object = object_named(repository, &view, name).ok_or_else(|| not_found(name))?;
+    let object = object_named(repository, &view, (namespace, name)).ok_or_else(|| not_found(name))?;
     let changed = || {
         Refusal::new(
             Code::Stale,
@@ -118,9 +122,12 @@ fn desk<'r>(repository: &'r ManagedRepository, name: &str, precondition: &Precon
 }
 
 /// The object of this name as the view has it. The catalog knows which package revision the name stands for.
-fn object_named(repository: &ManagedRepository, view: &View, name: &str) -> Option<Arc<PackageRevision>> {
-    let guarded = &repository.guarded;
-    let shown = guarded.shared().catalog.revision(guarded.key().namespace.as_str(), name)?;
+fn object_named(
+    repository: &ManagedRepository,
+    view: &View,
+    (namespace, name): (&str, &str),
+) -> Option<Arc<PackageRevision>> {
+    let shown = repository.guarded.shared().catalog.revision(namespace, name)?;
     view.objects.get(&(shown.package.clone(), shown.workspace.clone())).cloned()
 }
 
@@ -230,7 +237,7 @@ fn run_update(
     update: Update,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &update.precondition)?;
+    let desk = desk(repository, (&update.namespace, name), &update.precondition)?;
     let from = desk.object.lifecycle;
     let action = match update.lifecycle {
         None => None,
@@ -268,7 +275,7 @@ fn run_removal(
     wanted: &Removal,
     limits: &Limits,
 ) -> Result<Arc<PackageRevision>, Refusal> {
-    let desk = desk(repository, name, &wanted.precondition)?;
+    let desk = desk(repository, (&wanted.namespace, name), &wanted.precondition)?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,
