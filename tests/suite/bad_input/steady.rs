@@ -42,7 +42,8 @@ impl<'w> Steady<'w> {
     pub(crate) fn unchanged(&self) {
         assert_eq!(self.world.refs("packages"), self.refs, "refs moved");
         let ledger = self.world.on_disk("packages", &["for-each-ref", "--format=%(objectname)", "refs/stoop"]);
-        assert_eq!(ledger.ok().stdout, self.ledger, "the ledger was written");
+        let log = self.world.on_disk("packages", &["log", "-5", "--format=%s", "refs/stoop/ledger"]).stdout;
+        assert_eq!(ledger.ok().stdout, self.ledger, "the ledger was written: {log}");
     }
 
     /// No descriptor, child process, lock, quarantine or temporary file stays.
