@@ -76,6 +76,14 @@ impl Stage {
         self.world.on_disk("packages", &["rev-parse", "-q", "--verify", name]).ok().text().to_owned()
     }
 
+    /// Waits until all is noted as announced, which it is a moment after it was heard.
+    #[track_caller]
+    fn wait_for_note(&self) {
+        eventually("it is noted as announced", || {
+            (self.value("refs/stoop/announced") == self.value("refs/stoop/ledger")).then_some(())
+        });
+    }
+
     fn kubectl(&self, user: &str, workspace: &str, lifecycle: &str) {
         let patch = format!("{{\"spec\":{{\"lifecycle\":\"{lifecycle}\"}}}}");
         let name = format!("packages.net.router.{workspace}");
@@ -152,10 +160,7 @@ fn what_stoop_moves_is_announced_through_both_doors() {
     let repository = fs::canonicalize(world.bare("packages")).expect("there");
     assert!(last.environment.contains(&format!("GIT_DIR={}", repository.display())));
     assert!(last.environment.contains(&"REMOTE_USER=bob".to_owned()));
-    eventually("it is noted as announced", || {
-        let ledger = stage.value("refs/stoop/ledger");
-        (stage.value("refs/stoop/announced") == ledger).then_some(())
-    });
+    stage.wait_for_note();
     assert!(world.log().contains("what Stoop moved was announced") && world.log().contains("heard"));
 }
 
@@ -215,6 +220,7 @@ fn a_daemon_killed_on_the_way_announces_after_its_next_start() {
         } else {
             propose(&workspace).ok();
             told = stage.wait_for(told + 1).len();
+            stage.wait_for_note();
             fs::write(stage.world.die_at(), format!("{step} {count} daemon")).expect("written");
             let patch = "{\"spec\":{\"lifecycle\":\"Published\"}}";
             let name = format!("packages.net.router.{workspace}");
