@@ -25,8 +25,7 @@ impl<'w> Steady<'w> {
         if world.on_disk("packages", &["rev-parse", "-q", "--verify", "refs/stoop/ledger"]).code == 0 {
             settled_ledger(world);
         }
-        let ledger = world.on_disk("packages", &["for-each-ref", "--format=%(objectname)", "refs/stoop"]).ok().stdout;
-        Self { world, refs: world.refs("packages"), ledger, descriptors: descriptors(world) }
+        Self { world, refs: world.refs("packages"), ledger: ledger(world), descriptors: descriptors(world) }
     }
 
     /// All is as it was, nothing is left behind, and the daemon serves both doors.
@@ -41,9 +40,8 @@ impl<'w> Steady<'w> {
     #[track_caller]
     pub(crate) fn unchanged(&self) {
         assert_eq!(self.world.refs("packages"), self.refs, "refs moved");
-        let ledger = self.world.on_disk("packages", &["for-each-ref", "--format=%(objectname)", "refs/stoop"]);
         let log = self.world.on_disk("packages", &["log", "-5", "--format=%s", "refs/stoop/ledger"]).stdout;
-        assert_eq!(ledger.ok().stdout, self.ledger, "the ledger was written: {log}");
+        assert_eq!(ledger(self.world), self.ledger, "the ledger was written: {log}");
     }
 
     /// No descriptor, child process, lock, quarantine or temporary file stays.
@@ -56,6 +54,13 @@ impl<'w> Steady<'w> {
         });
         assert!(!world.log().contains("panicked"), "a panic");
     }
+}
+
+/// The ledger's commit and what was dropped; not the note of what was announced, which follows the ledger later.
+fn ledger(world: &World) -> String {
+    let format = "--format=%(refname) %(objectname)";
+    let kept = ["refs/stoop/ledger", "refs/stoop/dropped"];
+    world.on_disk("packages", &["for-each-ref", format, kept[0], kept[1]]).ok().stdout
 }
 
 /// How many descriptors the daemon holds.
