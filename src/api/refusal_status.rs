@@ -21,6 +21,7 @@ pub(crate) fn from_refusal(id: &Id, name: &str, refusal: &Refusal) -> ApiError {
         | Code::AlreadyApproved
         | Code::Frozen
         | Code::UnboundApproval
+        | Code::NotSigned
         | Code::BreakGlass => ApiError::forbidden(id, name, &text),
         Code::NotFound => ApiError::not_found(id, name),
         Code::Stale | Code::Busy => ApiError::conflict(id, name, &text),

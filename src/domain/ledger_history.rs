@@ -124,7 +124,10 @@ impl History {
         if let Some(number) = before.highest_revision.filter(|number| new.highest_revision < Some(*number)) {
             faults.push(Fault::Forgotten(number));
         }
-        let mut announced = Vec::new();
+        let approvals = new.approvals_kept().iter().filter(|kept| !before.approvals_kept().contains(kept));
+        let approval =
+            |deed: &Deed| Announced { id: id.clone(), action: Action::Approve, deed: deed.clone(), again: false };
+        let mut announced: Vec<Announced> = approvals.map(|kept| approval(&kept.deed)).collect();
         if let Some(intent) = new.intent.as_ref().filter(|intent| before.intent.as_ref() != Some(intent)) {
             self.begin(&id, before.intent.as_ref(), intent, &mut faults);
             let again = before.intent.as_ref().is_some_and(|before| is_same(before, intent));
@@ -135,7 +138,8 @@ impl History {
 
     /// What became of the intent that the entry had.
     fn finish(&mut self, id: &Id, before: &Entry, new: Option<&Entry>, faults: &mut Vec<Fault>) {
-        let dropped = Entry { intent: None, ..before.clone() };
+        let mut dropped = before.clone();
+        dropped.intent = None;
         let Some(intent) = &before.intent else {
             match new {
                 Some(new) if slots(new) != slots(before) => faults.push(Fault::Unannounced(difference(before, new))),

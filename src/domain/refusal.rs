@@ -63,6 +63,8 @@ pub enum Code {
     Frozen,
     /// The approval names no version.
     UnboundApproval,
+    /// The change must come by a push that its user signed.
+    NotSigned,
     /// The glass may not be broken so.
     BreakGlass,
     /// Published revisions and their tags do not change.
@@ -112,6 +114,7 @@ impl Code {
             Self::AlreadyApproved => "already-approved",
             Self::Frozen => "frozen",
             Self::UnboundApproval => "unbound-approval",
+            Self::NotSigned => "not-signed",
             Self::BreakGlass => "break-glass",
             Self::Immutable => "immutable",
             Self::Referenced => "referenced",

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{schema, time};
 use crate::config::ConfigError;
 use crate::config::locate::{Step, check_keys, locate};
+use crate::domain::lifecycle::Action;
 use crate::domain::names::UserName;
 use crate::domain::policy::freeze::Freeze;
 use crate::domain::policy::glob::Glob;
@@ -123,6 +124,7 @@ impl Checker<'_> {
             approvals,
             readiness_gates: rule.readiness_gates,
             freezes,
+            signed: self.actions(&here("signed"), &rule.signed)?,
             refuses_unbound: rule.unbound_approvals == Some(schema::Unbound::Refuse),
             report_only: self.codes(&here("reportOnly"), &rule.report_only)?,
             name,
@@ -199,6 +201,17 @@ impl Checker<'_> {
         let window =
             time::window(&written.from, &written.until, &zone).map_err(|(key, message)| error(key, message))?;
         Ok(Freeze { name: written.name, window, zone, zone_name: written.time_zone })
+    }
+
+    fn actions(&self, path: &[Step<'_>], written: &[String]) -> Result<BTreeSet<Action>, ConfigError> {
+        let action = |(at, text): (usize, &String)| {
+            Action::ALL.into_iter().find(|action| action.as_str() == text).ok_or_else(|| {
+                let known: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+                let message = format!("{text:?} is nothing that is done to a package; write {}", known.join(", "));
+                self.error(&[path, &[Step::Index(at)]].concat(), message)
+            })
+        };
+        written.iter().enumerate().map(action).collect()
     }
 
     fn codes(&self, path: &[Step<'_>], written: &[String]) -> Result<BTreeSet<Code>, ConfigError> {

@@ -35,6 +35,8 @@ pub(super) struct Rule {
     pub(super) freeze: Vec<Freeze>,
     pub(super) unbound_approvals: Option<Unbound>,
     #[serde(default, deserialize_with = "empty_as_none")]
+    pub(super) signed: Vec<String>,
+    #[serde(default, deserialize_with = "empty_as_none")]
     pub(super) report_only: Vec<String>,
 }
 

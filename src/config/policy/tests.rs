@@ -29,6 +29,7 @@ rules:
   - {name: end of year, from: 2026-12-20 18:00, until: 2027-01-02 08:00, timeZone: Europe/Berlin}
   - {from: Fri 18:00, until: Mon 06:00, timeZone: America/New_York}
   unboundApprovals: refuse
+  signed: [approve, delete]
   reportOnly: [frozen, four-eyes]
 ",
     )
@@ -39,6 +40,7 @@ rules:
     assert_eq!(second.roles[&Role::Approver].shown, "group leads, cyd");
     assert_eq!(second.roles[&Role::Approver].names.len(), 3);
     assert_eq!((second.approvals.map(std::num::NonZeroU32::get), second.freezes.len()), (Some(2), 2));
+    assert_eq!((first.signed.len(), second.signed.len()), (0, 2));
     assert!(second.refuses_unbound && !second.enforces(Code::Frozen) && second.enforces(Code::Reserved));
     for small in ["serial: 1", "serial: 1\nrules:\ngroups:\n", "serial: 1\nrules: []\n"] {
         assert!(read(small).is_ok_and(|policy| policy.blocks.is_empty()), "{small}");
@@ -74,6 +76,7 @@ fn every_mistake_names_its_line_and_what_to_write() {
         (rule("roles: {author: ['group:x']}"), "policy.yaml:4:20: there is no group \"x\" under groups"),
         (rule("readinessGates: ['']"), "policy.yaml:4:20: \"\" is no type of a condition"),
         (rule("unboundApprovals: no"), "policy.yaml:4:21: rules[0].unboundApprovals: unknown variant `no`"),
+        (rule("signed: [publish]"), "policy.yaml:4:12: \"publish\" is nothing that is done to a package; write save, "),
         (rule("reportOnly: [stale]"), "policy.yaml:4:16: \"stale\" is no code of a rule; the codes are reserved, "),
         (
             rule("freeze: [{from: 2026-01-01, until: 2026-01-02, timeZone: Europe/Bonn}]"),

@@ -6,12 +6,12 @@
 use super::approvals::{self, Tally};
 use super::break_glass::{self, Broken};
 use super::question::{Answer, Question, Rule};
-use super::{Block, four_eyes, freeze, gates, reserved, unbound};
+use super::{Block, four_eyes, freeze, gates, reserved, signed, unbound};
 use crate::domain::refusal::{Code, Refusal};
 
 /// Every rule, in the order in which it helps to know that it refuses.
-pub const RULES: [Rule; 6] =
-    [reserved::RULE, unbound::RULE, freeze::RULE, gates::RULE, four_eyes::RULE, approvals::RULE];
+pub const RULES: [Rule; 7] =
+    [reserved::RULE, unbound::RULE, signed::RULE, freeze::RULE, gates::RULE, four_eyes::RULE, approvals::RULE];
 
 /// What one rule of one block says.
 #[derive(Debug, Clone)]

@@ -2,13 +2,14 @@
 //!
 //! A policy is a list of blocks. Every block that covers a package counts: what they demand accumulates, so that a block
 //! never loosens or displaces another one, whatever their order. Only `roles` gives something, and only roles.
-//! One rule is one file: `reserved`, `unbound`, `freeze`, `gates`, `four_eyes`, `approvals`; `break_glass` is the way past
+//! One rule is one file: `reserved`, `unbound`, `signed`, `freeze`, `gates`, `four_eyes`, `approvals`; `break_glass` is the way past
 //! them that leaves a mark. `judge` asks them all and puts their answers together.
 //! Never here: reading the file (see `config`), looking at the clock or at Git, and the ledger's keeping of what was said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
+use super::lifecycle::Action;
 use super::names::{Namespace, PackagePath, RepositoryName, UserName};
 use super::refusal::Code;
 
@@ -23,6 +24,7 @@ pub mod judge;
 pub mod question;
 pub mod reserved;
 mod rights;
+pub mod signed;
 #[cfg(test)]
 mod tests;
 pub mod unbound;
@@ -67,6 +69,8 @@ pub struct Block {
     pub freezes: Vec<Freeze>,
     /// Whether an approval by API must name the version it is for.
     pub refuses_unbound: bool,
+    /// What only a signed push may do.
+    pub signed: BTreeSet<Action>,
     /// The rules of this block that only tell what they would refuse.
     pub report_only: BTreeSet<Code>,
 }

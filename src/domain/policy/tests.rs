@@ -137,6 +137,10 @@ fn frozen() -> Block {
     Block { freezes: vec![freeze], ..block("production") }
 }
 
+fn signed() -> Block {
+    Block { signed: [Action::Approve, Action::Reject].into(), ..block("signatures") }
+}
+
 fn reserved() -> Block {
     Block { reserved: [(Role::Approver, people(&["amy"]))].into(), ..block("production") }
 }
@@ -149,6 +153,8 @@ fn every_refusal_is_the_golden_one() {
         ("the proposer", Case::new(vec![four_eyes()]).by("ann")),
         ("somebody who saved the draft", Case::new(vec![four_eyes()]).by("art")),
         ("approval by API without a version", Case { via: Via::ApiUnbound, ..Case::new(vec![unbound]) }),
+        ("an approval that is not signed", Case::new(vec![signed()])),
+        ("an approval by API where a signature is wanted", Case { via: Via::Api, ..Case::new(vec![signed()]) }),
         ("a gate that is not met", Case::new(vec![gates])),
         ("in a freeze", Case::new(vec![frozen()])),
         ("reserved for others", Case::new(vec![reserved()])),
@@ -294,7 +300,8 @@ prop_compose! {
         gate in any::<bool>(),
         freeze in prop::bool::weighted(0.2),
         refuses_unbound in any::<bool>(),
-        report_only in prop::sample::subsequence(RULES.map(|rule| rule.code).to_vec(), 0..=6),
+        signs in prop::sample::subsequence(vec![Action::Propose, Action::Approve], 0..=2),
+        report_only in prop::sample::subsequence(RULES.map(|rule| rule.code).to_vec(), 0..=7),
     ) -> Block {
         Block {
             name,
@@ -307,6 +314,7 @@ prop_compose! {
             readiness_gates: if gate { vec!["Tested".to_owned()] } else { Vec::new() },
             freezes: if freeze { frozen().freezes } else { Vec::new() },
             refuses_unbound,
+            signed: signs.into_iter().collect(),
             report_only: report_only.into_iter().collect(),
         }
     }

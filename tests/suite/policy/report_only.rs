@@ -12,9 +12,11 @@ rules:
   readinessGates: [Tested]
   freeze:
   - {from: 2020-01-01, until: 2999-01-01, timeZone: UTC}
-  reportOnly: [four-eyes, approvals-missing, unbound-approval, reserved, gate-required, frozen]
+  signed: [approve]
+  reportOnly: [four-eyes, approvals-missing, unbound-approval, not-signed, reserved, gate-required, frozen]
 ";
-const CODES: [&str; 6] = ["four-eyes", "approvals-missing", "unbound-approval", "reserved", "gate-required", "frozen"];
+const CODES: [&str; 7] =
+    ["four-eyes", "approvals-missing", "unbound-approval", "not-signed", "reserved", "gate-required", "frozen"];
 
 #[test]
 fn every_rule_can_be_tried_without_refusing_anything() {

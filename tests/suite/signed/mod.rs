@@ -5,4 +5,5 @@
 mod audit;
 mod forged;
 mod pushes;
+mod required;
 pub(crate) mod signers;

@@ -108,9 +108,15 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A world with the repository `packages`, whose daemon knows the keys.
 pub(crate) fn world() -> (World, Signers) {
+    world_with("", |_| ())
+}
+
+/// The same, with more in the configuration, after `prepare` has written what that names.
+pub(crate) fn world_with(rest: &str, prepare: impl FnOnce(&World)) -> (World, Signers) {
     let mut world = World::without_daemon();
+    prepare(&world);
     let signers = Signers::new(&world);
-    signers.configure(&world, &signers.read("sid.pub"), &signers.openpgp(), "");
+    signers.configure(&world, &signers.read("sid.pub"), &signers.openpgp(), rest);
     world.create_repository("packages");
     world.start_daemon();
     world.wait_for_repository("packages");
