@@ -6,9 +6,14 @@
 
 mod approvals;
 mod client;
+#[path = "../../tests/support/traffic/commits.rs"]
+#[allow(unreachable_pub, reason = "the stories use it too")]
+mod commits;
+mod crowd;
 mod fill;
 mod machine;
 mod measure;
+mod packed;
 mod pushes;
 mod report;
 #[path = "../../tests/support/mod.rs"]
@@ -25,8 +30,13 @@ use report::Row;
 /// A group of rows: its name for `--only`, and what measures it.
 type Group = (&'static str, fn(&Plan) -> Vec<Row>);
 
-const GROUPS: [Group; 3] =
-    [("pushes", pushes::rows), ("ten-thousand", ten_thousand::rows), ("two-hundred", two_hundred::rows)];
+const GROUPS: [Group; 5] = [
+    ("pushes", pushes::rows),
+    ("packed-refs", packed::rows),
+    ("crowd", crowd::rows),
+    ("ten-thousand", ten_thousand::rows),
+    ("two-hundred", two_hundred::rows),
+];
 
 /// The group that has no rows: see `parts.rs`.
 const PARTS: &str = "parts";

@@ -62,6 +62,13 @@ impl Samples {
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 
+    /// The smallest that at least 99 of 100 do not exceed, alone.
+    pub(crate) fn p99(&self) -> Self {
+        let sorted = self.sorted();
+        let rank = (sorted.len() * 99).div_ceil(100);
+        Self(sorted.get(rank.saturating_sub(1)).copied().into_iter().collect())
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
