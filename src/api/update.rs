@@ -106,16 +106,17 @@ pub(crate) async fn patch<P: Packages>(
         patch.apply(&mut wanted, &target.name)?;
         let warnings = writing.unknown_fields(&wanted)?;
         let desired = desired::read(&current, &wanted, Source::Patch)?;
-        // A patch of metadata replaces the metadata as it was read, so it must meet it; the client need not know.
-        let mends_metadata = !patch.names_version() && desired.lifecycle.is_none() && desired.metadata.is_some();
-        let resource_version = match (patch.names_version(), mends_metadata) {
+        // A patch of metadata replaces the metadata as it was read, and one that changes nothing is right about what was read
+        // and nothing else: both must meet it; the client need not know.
+        let meets_what_was_read = !patch.names_version() && desired.lifecycle.is_none();
+        let resource_version = match (patch.names_version(), meets_what_was_read) {
             (true, _) => desired.resource_version,
             (false, true) => Some(current.resource_version),
             (false, false) => None,
         };
         match update(&state, &target, door, &current, desired, &writing, resource_version).await {
             Ok(updated) => return writing.answer(&state, updated, &warnings).await,
-            Err((Some(Code::Stale), _)) if mends_metadata && attempt < ATTEMPTS => {
+            Err((Some(Code::Stale), _)) if meets_what_was_read && attempt < ATTEMPTS => {
                 let _ = tokio::time::timeout(SETTLE, changes.changed()).await;
             }
             Err((_, error)) => return Err(error),

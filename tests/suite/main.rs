@@ -55,6 +55,7 @@ mod recovery;
 mod repositories;
 mod repository_kinds;
 mod review;
+mod serial;
 mod signed;
 mod steps;
 mod sweep;
