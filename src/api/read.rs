@@ -206,15 +206,16 @@ impl<R: Resource, P: Packages> Pages<R, P> {
                 self.ended = true;
                 return Ok(());
             };
-            let Some(element) = self.view.element::<R, P>(&self.packages, item).await? else { continue };
             match self.encoding {
                 Encoding::Json => {
+                    let Some(element) = self.view.text::<R, P>(&self.packages, item).await? else { continue };
                     if self.begun {
                         chunk.push(',');
                     }
-                    chunk.push_str(&serde_json::to_string(&element).unwrap_or_default());
+                    chunk.push_str(&element);
                 }
                 Encoding::Yaml => {
+                    let Some(element) = self.view.element::<R, P>(&self.packages, item).await? else { continue };
                     if !self.begun {
                         chunk.push('\n');
                     }

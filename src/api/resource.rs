@@ -135,6 +135,14 @@ pub(crate) trait Resource: Send + Sync + 'static {
         item: Arc<Self::Item>,
     ) -> impl Future<Output = Result<Option<Value>, ApiError>> + Send;
 
+    /// What [`Self::object`] gives, as JSON text. A kind of which long lists are asked writes it without the steps between.
+    fn text<P: Packages>(
+        packages: &P,
+        item: Arc<Self::Item>,
+    ) -> impl Future<Output = Result<Option<String>, ApiError>> + Send {
+        async move { Ok(Self::object(packages, item).await?.map(|object| object.to_string())) }
+    }
+
     /// The cells of its row in a Table. `None`: it has gone meanwhile.
     fn cells<P: Packages>(
         packages: &P,

@@ -68,6 +68,20 @@ impl View {
         }
     }
 
+    /// What [`Self::element`] gives, as JSON text.
+    pub(crate) async fn text<R: Resource, P: Packages>(
+        self,
+        packages: &P,
+        item: Arc<R::Item>,
+    ) -> Result<Option<String>, ApiError> {
+        match self.shape {
+            Shape::Whole => R::text(packages, item).await,
+            Shape::Metadata(_) | Shape::Table(_) => {
+                Ok(self.element::<R, P>(packages, item).await?.map(|element| element.to_string()))
+            }
+        }
+    }
+
     /// An object on its own: in answer to a get, or in a watch.
     pub(crate) async fn single<R: Resource, P: Packages>(
         self,

@@ -18,6 +18,7 @@ use crate::domain::package::PackageRevision;
 use crate::domain::timestamp::Micros;
 use crate::index::catalog::{Catalog, Listing};
 use crate::index::feed::Expired;
+use crate::krm::kptfile::Condition;
 
 /// The computed label of a package's latest published revision.
 pub(crate) const LATEST: &str = "kpt.dev/latest-revision";
@@ -40,7 +41,7 @@ struct Object<'a> {
     kind: &'static str,
     metadata: ObjectMeta,
     spec: Spec<'a>,
-    status: Status,
+    status: Status<'a>,
 }
 
 #[derive(Serialize)]
@@ -54,7 +55,7 @@ struct Spec<'a> {
     #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     tasks: &'a [Value],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    readiness_gates: Vec<Value>,
+    readiness_gates: Vec<ReadinessGate<'a>>,
     package_metadata: PackageMetadata<'a>,
 }
 
@@ -68,16 +69,49 @@ struct PackageMetadata<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
-    upstream_lock: Value,
-    self_lock: Value,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    published_by: String,
+struct ReadinessGate<'a> {
+    condition_type: &'a str,
+}
+
+/// Where content is from: empty, or a place in Git.
+#[derive(Default, Serialize)]
+struct Lock<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    git: Option<Place<'a>>,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    repo: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    directory: &'a str,
+    #[serde(rename = "ref", skip_serializing_if = "str::is_empty")]
+    git_ref: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    commit: Cow<'a, str>,
+}
+
+impl<'a> From<Place<'a>> for Lock<'a> {
+    fn from(place: Place<'a>) -> Self {
+        Self { kind: Some("git"), git: Some(place) }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    upstream_lock: Lock<'a>,
+    self_lock: Lock<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    published_by: &'a str,
     publish_timestamp: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deployment: bool,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    conditions: Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
 }
 
 /// The labels shown: the user's, and the computed latest label.
@@ -126,15 +160,17 @@ pub(crate) fn check_field(field: &str, value: &str) -> Result<(), ApiError> {
 
 /// The whole object as JSON.
 pub(crate) fn object(item: &PackageRevision) -> Value {
+    serde_json::to_value(whole(item)).unwrap_or_default()
+}
+
+/// The whole object, ready to be written.
+fn whole(item: &PackageRevision) -> Object<'_> {
     let kptfile = &item.kptfile;
-    let upstream_lock = match &kptfile.upstream_lock {
-        Some(lock) => json!({"type": "git", "git": without_empty(&[
-            ("repo", &lock.repo), ("directory", &lock.directory), ("ref", &lock.git_ref), ("commit", &lock.commit),
-        ])}),
-        None => json!({}),
-    };
-    let conditions = item.conditions();
-    let object = Object {
+    let upstream_lock = kptfile.upstream_lock.as_ref().map(|lock| {
+        let commit = Cow::Borrowed(lock.commit.as_str());
+        Lock::from(Place { repo: &lock.repo, directory: &lock.directory, git_ref: &lock.git_ref, commit })
+    });
+    Object {
         api_version: PACKAGE_REVISIONS.api_version(),
         kind: PACKAGE_REVISIONS.kind,
         metadata: PackageRevisions::metadata(item),
@@ -145,28 +181,27 @@ pub(crate) fn object(item: &PackageRevision) -> Value {
             revision: item.revision.0,
             lifecycle: item.lifecycle,
             tasks: &item.tasks,
-            readiness_gates: kptfile.readiness_gates.iter().map(|gate| json!({"conditionType": gate})).collect(),
+            readiness_gates: kptfile
+                .readiness_gates
+                .iter()
+                .map(|gate| ReadinessGate { condition_type: gate })
+                .collect(),
             package_metadata: PackageMetadata { labels: &kptfile.labels, annotations: &kptfile.annotations },
         },
         status: Status {
-            upstream_lock,
-            self_lock: json!({"type": "git", "git": {
-                "repo": item.repository.url,
-                "directory": item.package.as_str(),
-                "ref": item.ref_name.shortened(),
-                "commit": item.commit.to_string(),
-            }}),
-            published_by: item.publication.as_ref().map(|p| p.by.clone()).unwrap_or_default(),
+            upstream_lock: upstream_lock.unwrap_or_default(),
+            self_lock: Lock::from(Place {
+                repo: &item.repository.url,
+                directory: item.package.as_str(),
+                git_ref: item.ref_name.shortened(),
+                commit: Cow::Owned(item.commit.to_string()),
+            }),
+            published_by: item.publication.as_ref().map_or("", |publication| &publication.by),
             publish_timestamp: item.publication.as_ref().map(|p| Micros::from_seconds(p.seconds).to_string()),
             deployment: item.repository.deployment,
-            conditions: if conditions.is_empty() { Value::Null } else { json!(conditions) },
+            conditions: item.conditions(),
         },
-    };
-    serde_json::to_value(&object).unwrap_or_default()
-}
-
-fn without_empty(pairs: &[(&str, &String)]) -> Value {
-    pairs.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| ((*key).to_owned(), json!(value))).collect()
+    }
 }
 
 impl Resource for PackageRevisions {
@@ -227,6 +262,10 @@ impl Resource for PackageRevisions {
 
     async fn object<P: Packages>(_: &P, item: Arc<PackageRevision>) -> Result<Option<Value>, ApiError> {
         Ok(Some(object(&item)))
+    }
+
+    async fn text<P: Packages>(_: &P, item: Arc<PackageRevision>) -> Result<Option<String>, ApiError> {
+        Ok(Some(serde_json::to_string(&whole(&item)).unwrap_or_default()))
     }
 
     async fn cells<P: Packages>(_: &P, item: Arc<PackageRevision>) -> Result<Option<Vec<Value>>, ApiError> {
