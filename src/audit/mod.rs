@@ -11,6 +11,7 @@ pub use report::{Report, Told, list};
 
 use crate::config::{Config, ConfigError, RepositoryPath};
 use crate::domain::dropped::Dropped;
+use crate::domain::names::Directory;
 use crate::domain::refs::Registration;
 use crate::git::{GitError, Store, repositories};
 use crate::index::audit;
@@ -70,7 +71,8 @@ pub fn examine(options: &Options) -> Result<Report, ConfigError> {
         }
         let branch = configured.and_then(|configured| configured.branch.clone());
         let branch = branch.map_or_else(|| Store::open(&path)?.reader().default_branch(), |branch| Ok(Some(branch)));
-        let directory = configured.map(|configured| configured.directory.clone()).unwrap_or_default();
+        let directories = parsed.iter().flat_map(|path| config.repositories_at(path)).map(|one| &one.directory);
+        let directory = Directory::together(directories).unwrap_or_default();
         let looked = branch.and_then(|branch| match branch {
             Some(branch) => audit::look(&path, &Registration { branch, directory }),
             None => Ok(Vec::new()),

@@ -91,13 +91,13 @@ fn not_found(name: &str) -> Refusal {
 
 fn desk<'r>(
     repository: &'r ManagedRepository,
-    name: &str,
+    (namespace, name): (&str, &str),
     precondition: &Precondition,
     break_glass: Option<Reason>,
 ) -> Result<Desk<'r>, Refusal> {
     let writer = repository.guarded.lock();
     let view = settle_locked(repository, &writer).map_err(|error| failed(&error))?;
-    let object = object_named(repository, &view, name).ok_or_else(|| not_found(name))?;
+    let object = object_named(repository, &view, (namespace, name)).ok_or_else(|| not_found(name))?;
     let changed = || {
         Refusal::new(
             Code::Stale,
@@ -128,9 +128,12 @@ fn desk<'r>(
 }
 
 /// The object of this name as the view has it. The catalog knows which package revision the name stands for.
-fn object_named(repository: &ManagedRepository, view: &View, name: &str) -> Option<Arc<PackageRevision>> {
-    let guarded = &repository.guarded;
-    let shown = guarded.shared().catalog.revision(guarded.key().namespace.as_str(), name)?;
+fn object_named(
+    repository: &ManagedRepository,
+    view: &View,
+    (namespace, name): (&str, &str),
+) -> Option<Arc<PackageRevision>> {
+    let shown = repository.guarded.shared().catalog.revision(namespace, name)?;
     view.objects.get(&(shown.package.clone(), shown.workspace.clone())).cloned()
 }
 
@@ -143,7 +146,8 @@ impl Desk<'_> {
 
     /// Whether the user holds a right on the object that no step of the lifecycle asks for.
     fn holds(&self, actor: &Actor, right: Right) -> bool {
-        let (key, package) = (self.repository.guarded.key(), &self.object.package);
+        let package = &self.object.package;
+        let key = self.repository.guarded.key_of(package);
         let scope = Scope { namespace: &key.namespace, repository: &key.name, package };
         let roles = self.terms.policy.roles(&scope, &actor.name, &actor.roles);
         Actor { name: actor.name.clone(), roles }.holds(right, None)
@@ -244,7 +248,7 @@ impl Packages for PackageCommands {
 }
 
 fn run_update(repository: &ManagedRepository, name: &str, update: Update, limits: &Limits) -> Result<Written, Refusal> {
-    let desk = desk(repository, name, &update.precondition, update.break_glass.clone())?;
+    let desk = desk(repository, (&update.namespace, name), &update.precondition, update.break_glass.clone())?;
     let from = desk.object.lifecycle;
     let action = match update.lifecycle {
         None => None,
@@ -296,7 +300,7 @@ fn run_removal(
     wanted: &Removal,
     limits: &Limits,
 ) -> Result<Written, Refusal> {
-    let desk = desk(repository, name, &wanted.precondition, None)?;
+    let desk = desk(repository, (&wanted.namespace, name), &wanted.precondition, None)?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,

@@ -30,7 +30,7 @@ pub(super) fn tell(
     };
     let since_decided = Duration::from_micros(clock::now().0.saturating_sub(deed.at.0));
     repository.metrics.transition(door, action.as_str(), since_decided);
-    let key = repository.guarded.key();
+    let key = repository.guarded.key_of(package);
     notice::completed(repository, (package, workspace), action, revision, deed);
     let revision = revision.map(RevisionNumber::segment).unwrap_or_default();
     tracing::info!(

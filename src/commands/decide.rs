@@ -203,7 +203,7 @@ fn question<'a>(
     right: Right,
     history: &'a Entry,
 ) -> Question<'a> {
-    let (key, terms) = (scene.guarded.key(), scene.terms);
+    let (key, terms) = (scene.guarded.key_of(&change.package), scene.terms);
     Question {
         policy: &terms.policy,
         scope: Scope { namespace: &key.namespace, repository: &key.name, package: &change.package },

@@ -7,7 +7,7 @@ use super::notice;
 use super::repository::ManagedRepository;
 use crate::domain::integrity::Finding;
 use crate::domain::names::{PackagePath, Workspace};
-use crate::domain::package::INTACT;
+use crate::domain::package::{INTACT, RepositoryKey};
 use crate::domain::ref_plan::RefEdit;
 use crate::git::{Reader, transact};
 use crate::index::assemble::RevisionId;
@@ -72,7 +72,7 @@ pub(super) fn put_ledger_back(repository: &ManagedRepository, reader: &Reader, f
 }
 
 fn found(repository: &ManagedRepository, id: Option<&RevisionId>, finding: &Finding) {
-    let key = repository.guarded.key();
+    let key = key(repository, id);
     let (package, workspace) = words(id);
     tracing::warn!(
         repository = %key.name, namespace = %key.namespace, package, workspace, reason = finding.reason(), %finding,
@@ -82,10 +82,14 @@ fn found(repository: &ManagedRepository, id: Option<&RevisionId>, finding: &Find
 }
 
 fn mended(repository: &ManagedRepository, id: Option<&RevisionId>) {
-    let key = repository.guarded.key();
+    let key = key(repository, id);
     let (package, workspace) = words(id);
     tracing::info!(repository = %key.name, namespace = %key.namespace, package, workspace, "the refs are as the ledger says again");
     notice::say(repository, of(id), false, INTACT, "the refs are as the ledger says again".to_owned());
+}
+
+fn key<'r>(repository: &'r ManagedRepository, id: Option<&RevisionId>) -> &'r RepositoryKey {
+    id.map_or(repository.guarded.key(), |(package, _)| repository.guarded.key_of(package))
 }
 
 fn of(id: Option<&RevisionId>) -> Option<(&PackagePath, &Workspace)> {

@@ -43,7 +43,8 @@ pub(super) fn say(
     reason: &'static str,
     message: String,
 ) {
-    let key = repository.guarded.key();
+    let guarded = &repository.guarded;
+    let key = id.map_or(guarded.key(), |(package, _)| guarded.key_of(package));
     let about = match id {
         Some((package, workspace)) => {
             let Some(name) = object_name(&key.name, &key.registration.directory, package, workspace) else { return };

@@ -134,12 +134,11 @@ impl Repositories {
     /// Adds one. `Err` when another repository has its name.
     pub fn add(&self, repository: Arc<ManagedRepository>) -> Result<(), Arc<ManagedRepository>> {
         let mut inner = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let key = repository.guarded.key();
-        let name = (key.namespace.to_string(), key.name.to_string());
-        if let Some(other) = inner.by_name.get(&name) {
+        let names = names(&repository);
+        if let Some(other) = names.iter().find_map(|name| inner.by_name.get(name)) {
             return Err(other.clone());
         }
-        inner.by_name.insert(name, repository.clone());
+        inner.by_name.extend(names.into_iter().map(|name| (name, repository.clone())));
         inner.by_path.insert(repository.guarded.store().path().to_owned(), repository);
         Ok(())
     }
@@ -148,14 +147,20 @@ impl Repositories {
     pub fn remove(&self, path: &Path) -> Option<Arc<ManagedRepository>> {
         let mut inner = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let repository = inner.by_path.remove(path)?;
-        let key = repository.guarded.key();
-        inner.by_name.remove(&(key.namespace.to_string(), key.name.to_string()));
+        for name in names(&repository) {
+            inner.by_name.remove(&name);
+        }
         Some(repository)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner> {
         self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Namespace and name of every Repository over a bare repository.
+fn names(repository: &ManagedRepository) -> Vec<(String, String)> {
+    repository.guarded.keys().iter().map(|key| (key.namespace.to_string(), key.name.to_string())).collect()
 }
 
 #[cfg(test)]

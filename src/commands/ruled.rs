@@ -9,9 +9,9 @@ use crate::telemetry::Door;
 
 /// Tells of one change that was accepted.
 pub(super) fn tell(repository: &ManagedRepository, door: Door, (decision, deed): &Decided) {
-    let key = repository.guarded.key();
     let (change, ruling) = (&decision.change, &decision.ruling);
     let (package, workspace, action) = (&change.package, &change.workspace, change.action.as_str());
+    let key = repository.guarded.key_of(package);
     for refusal in &ruling.reported {
         repository.metrics.reported(door, refusal.code);
         tracing::warn!(

@@ -195,7 +195,7 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
     }
     for entry in &found.dropped {
         tracing::warn!(
-            repository = %guarded.key().name, package = %entry.package, workspace = %entry.workspace,
+            repository = %guarded.key_of(&entry.package).name, package = %entry.package, workspace = %entry.workspace,
             "a transition was begun and its refs never moved; it is dropped"
         );
         draft.entry(view, &entry.package, &entry.workspace).intent = None;

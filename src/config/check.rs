@@ -254,19 +254,13 @@ impl Checker<'_> {
     }
 
     fn repositories(&self, written: Vec<schema::Repository>) -> Result<Vec<RepositoryConfig>, ConfigError> {
-        let (mut paths, mut names) = (Seen::new(), Seen::new());
-        let mut repositories = Vec::with_capacity(written.len());
+        let mut names = Seen::new();
+        let mut repositories: Vec<RepositoryConfig> = Vec::with_capacity(written.len());
         for (index, entry) in written.into_iter().enumerate() {
             let error = |key, message: String| {
                 self.error(&[Step::Key("repositories"), Step::Index(index), Step::Key(key)], message)
             };
             let path = RepositoryPath::parse(&entry.path).map_err(|why| error("path", why.to_string()))?;
-            if paths.add(path.clone(), "").is_some() {
-                let message = format!(
-                    "repository {path:?} is there twice ('.git' does not count); merge the two entries into one"
-                );
-                return Err(error("path", message));
-            }
             let namespace = entry.namespace.as_deref().unwrap_or("default");
             let namespace = Namespace::parse(namespace).map_err(|why| error("namespace", why.to_string()))?;
             let name = entry.name.as_deref().map(RepositoryName::parse).transpose();
@@ -291,7 +285,7 @@ impl Checker<'_> {
             };
             let directory = Directory::parse(entry.directory.as_deref().unwrap_or("/"))
                 .map_err(|why| error("directory", why.to_string()))?;
-            repositories.push(RepositoryConfig {
+            let repository = RepositoryConfig {
                 path,
                 managed: entry.managed,
                 name,
@@ -299,8 +293,35 @@ impl Checker<'_> {
                 branch,
                 directory,
                 deployment: entry.deployment,
-            });
+            };
+            for other in repositories.iter().filter(|other| other.path == repository.path) {
+                share(other, &repository).map_err(|message| error("path", message))?;
+            }
+            repositories.push(repository);
         }
         Ok(repositories)
     }
+}
+
+/// Whether two Repositories can share one bare repository: each with a name and packages of its own, on one branch.
+fn share(one: &RepositoryConfig, other: &RepositoryConfig) -> Result<(), String> {
+    let twice = format!("repository {:?} is there twice ('.git' does not count)", one.path);
+    if one.directory.overlaps(&other.directory) {
+        return Err(format!(
+            "{twice}, on the directories \"/{}\" and \"/{}\", which share packages; merge the two entries into one, or give each a directory of its own",
+            one.directory, other.directory
+        ));
+    }
+    if one.name.is_none() || other.name.is_none() {
+        return Err(format!("{twice}, so each of its entries needs a name; add `name` to both"));
+    }
+    if one.managed != other.managed {
+        return Err(format!("{twice}, once with managed: false; a repository is managed as a whole or not at all"));
+    }
+    if one.branch != other.branch {
+        return Err(format!(
+            "{twice}, with different branches; Repositories that share one have one branch: name the same in both"
+        ));
+    }
+    Ok(())
 }

@@ -59,7 +59,8 @@ pub struct Config {
     pub keep_dropped_days: u32,
     /// Users, in the order of the file; names are unique.
     pub users: Vec<User>,
-    /// What is said about single repositories, in the order of the file; paths are unique.
+    /// What is said about single repositories, in the order of the file. Entries with one path are Repositories that share
+    /// it: they have names, one branch, and directories of which none lies in another.
     pub repositories: Vec<RepositoryConfig>,
     /// The policy file, where one is named.
     pub policy_file: Option<PathBuf>,
@@ -197,8 +198,14 @@ impl Config {
         self.repositories.iter().any(|repository| repository.namespace == *namespace && given(repository))
     }
 
-    /// What is said about the repository at that path below the root, written with or without `.git`.
+    /// What is said about the repository at that path below the root, written with or without `.git`; where several
+    /// Repositories share it, what is said about the first. All of them agree on `managed` and `branch`.
     pub fn repository(&self, path: &RepositoryPath) -> Option<&RepositoryConfig> {
-        self.repositories.iter().find(|repository| repository.path == *path)
+        self.repositories_at(path).next()
+    }
+
+    /// What is said about each of the Repositories that share the repository at that path.
+    pub fn repositories_at<'c>(&'c self, path: &RepositoryPath) -> impl Iterator<Item = &'c RepositoryConfig> {
+        self.repositories.iter().filter(move |repository| repository.path == *path)
     }
 }

@@ -87,7 +87,26 @@ fn every_mistake_names_its_line_and_what_to_write() {
         ("users:\n- name: a\n  roles: [reader]\n  pasword: x\n", "stoop.yaml:4:3: users[0]: unknown key `pasword`"),
         ("repositories:\n- path: ../x\n", "stoop.yaml:2:9: repository path \"../x\" is invalid"),
         ("repositories:\n- path: /x\n", "stoop.yaml:2:9: repository path \"/x\" is invalid: write it relative"),
-        ("repositories:\n- path: x\n- path: x.git\n", "stoop.yaml:3:9: repository \"x\" is there twice"),
+        (
+            "repositories:\n- path: x\n- path: x.git\n",
+            "stoop.yaml:3:9: repository \"x\" is there twice ('.git' does not count), on the directories \"/\" and \"/\"",
+        ),
+        (
+            "repositories:\n- {path: x, name: a, directory: p/q}\n- {path: x, name: b, directory: p}\n",
+            "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), on the directories \"/p/q\" and \"/p\", which share packages",
+        ),
+        (
+            "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, directory: q}\n",
+            "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), so each of its entries needs a name",
+        ),
+        (
+            "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, name: b, directory: q, branch: y}\n",
+            "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), with different branches",
+        ),
+        (
+            "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, name: b, directory: q, managed: false}\n",
+            "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), once with managed: false",
+        ),
         (
             "repositories:\n- path: x\n  name: n\n- path: y\n  name: n\n",
             "stoop.yaml:5:9: the name \"n\" in namespace \"default\" already belongs to repository \"x\"",

@@ -38,9 +38,9 @@ pub(super) fn tell(
     }
     let id = push.process.map(|process| format!("{}.{}", process.pid, process.start)).unwrap_or_default();
     let user = push.actor.as_ref().map_or("", |actor| actor.name.as_str());
-    let key = repository.guarded.key();
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     for (update, (_, refusal)) in push.updates.iter().zip(&verdict.refs).filter(|(update, _)| !later(&update.name)) {
+        let key = repository.guarded.keys().named(&update.name);
         let value = |value: Option<crate::domain::oid::ObjectId>| value.map(|id| id.to_string()).unwrap_or_default();
         let (name, old, new) = (update.name.as_str(), value(update.old), value(update.new));
         if verdict.accept {

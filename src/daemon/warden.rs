@@ -15,11 +15,12 @@ use crate::commands::repositories::{Binding, Bindings, Repositories};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::settle::settle;
 use crate::commands::terms::PolicySource;
-use crate::config::{Account, Config, IdentitySource, RepositoryPath, SharedConfig, kept_variables};
+use crate::config::{Account, Config, IdentitySource, RepositoryConfig, RepositoryPath, SharedConfig, kept_variables};
 use crate::domain::names::Namespace;
 use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::policy::Policy;
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
+use crate::domain::repository_keys::RepositoryKeys;
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
 use crate::hooks::{Guard, InstallError, Layout, STUB, install, looks_installed, uninstall, write_guard};
@@ -100,9 +101,9 @@ impl Warden {
         let found = [self.root.join(path), self.root.join(format!("{plain}.git"))];
         let found = found.into_iter().find(|path| path.join("HEAD").is_file());
         let path = found.ok_or_else(|| format!("there is no repository {path} below {}", self.root.display()))?;
-        let key = self.key_of(&path, &self.config.current())?;
-        let key = key.ok_or_else(|| format!("{} is not managed by the configuration", path.display()))?;
-        let guarded = Guarded::open(&path, Arc::new(key), self.shared.clone()).map_err(|error| error.to_string())?;
+        let keys = self.keys_of(&path, &self.config.current())?;
+        let keys = keys.ok_or_else(|| format!("{} is not managed by the configuration", path.display()))?;
+        let guarded = Guarded::open(&path, keys, self.shared.clone()).map_err(|error| error.to_string())?;
         let (metrics, outbox, policy) = (self.metrics.clone(), self.outbox.clone(), self.config.clone());
         Ok(Arc::new(ManagedRepository::new(guarded, false, metrics, outbox, policy)))
     }
@@ -135,11 +136,11 @@ impl Warden {
         let found: Vec<PathBuf> = repositories(&self.root, DEPTH);
         for repository in self.repositories.all() {
             let path = repository.guarded.store().path().to_owned();
-            let key = repository.guarded.key();
-            let wanted = found.contains(&path)
-                && self.key_of(&path, &config).is_ok_and(|wanted| wanted.as_ref() == Some(&**key));
+            let keys = repository.guarded.keys();
+            let wanted =
+                found.contains(&path) && self.keys_of(&path, &config).is_ok_and(|wanted| wanted.as_ref() == Some(keys));
             if !wanted {
-                tracing::info!(path = %path.display(), name = %key.name, "repository closed");
+                tracing::info!(path = %path.display(), name = %keys.whole().name, "repository closed");
                 self.repositories.remove(&path);
                 repository.guarded.close();
                 watcher.unwatch_repository(&path);
@@ -192,7 +193,7 @@ impl Warden {
             tracing::error!(path = %path.display(), %error, "the hooks cannot be installed: this repository is not guarded");
         }
         if view.is_ok_and(|view| is_unborn(&view))
-            && self.key_of(path, &self.config.current()) != Ok(Some((**repository.guarded.key()).clone()))
+            && self.keys_of(path, &self.config.current()).as_ref() != Ok(&Some(repository.guarded.keys().clone()))
         {
             self.sweep_soon();
         }
@@ -249,8 +250,8 @@ impl Warden {
             watcher.watch_repository(path);
             return;
         }
-        let key = match self.key_of(path, config) {
-            Ok(Some(key)) => Arc::new(key),
+        let keys = match self.keys_of(path, config) {
+            Ok(Some(keys)) => keys,
             Ok(None) => {
                 if let Err(error) = uninstall(path) {
                     tracing::warn!(path = %path.display(), %error, "the hooks of a repository that is not managed cannot be removed");
@@ -262,7 +263,8 @@ impl Warden {
                 return;
             }
         };
-        let opened = Guarded::open(path, key.clone(), self.shared.clone()).map_err(|error| error.to_string());
+        let key = keys.whole();
+        let opened = Guarded::open(path, keys.clone(), self.shared.clone()).map_err(|error| error.to_string());
         let outcome = opened.and_then(|guarded| {
             let first = guarded.refresh().map_err(|error| error.to_string())?;
             let guard = self.guard(path, &key.registration, !first.objects.is_empty());
@@ -280,7 +282,9 @@ impl Warden {
             Ok(repository) => match self.repositories.add(repository) {
                 Ok(()) => {
                     watcher.watch_repository(path);
-                    tracing::info!(path = %path.display(), name = %key.name, namespace = %key.namespace, "repository opened");
+                    for key in keys.iter() {
+                        tracing::info!(path = %path.display(), name = %key.name, namespace = %key.namespace, "repository opened");
+                    }
                 }
                 Err(other) => tracing::error!(
                     path = %path.display(), other = %other.guarded.store().path().display(), name = %key.name,
@@ -289,7 +293,7 @@ impl Warden {
             },
             Err(error) => {
                 tracing::error!(path = %path.display(), %error, "a repository cannot be served");
-                self.show_failed(&key, error);
+                keys.iter().for_each(|key| self.show_failed(key, error.clone()));
             }
         }
     }
@@ -314,25 +318,17 @@ impl Warden {
         });
     }
 
-    /// Name and registration of a repository by the configuration, the bindings and its HEAD; `None` when it is not to be
-    /// managed.
-    fn key_of(&self, path: &Path, config: &Config) -> Result<Option<RepositoryKey>, String> {
+    /// Name and registration of every Repository over a bare repository, by the configuration, the bindings and its HEAD;
+    /// `None` when it is not to be managed.
+    fn keys_of(&self, path: &Path, config: &Config) -> Result<Option<RepositoryKeys>, String> {
         let below = path.strip_prefix(&self.root).map_err(|error| error.to_string())?;
         let text = below.to_str().ok_or("its path is not UTF-8: rename it")?;
-        let configured = RepositoryPath::parse(text).ok().and_then(|path| config.repository(&path));
-        if configured.is_some_and(|configured| !configured.managed) {
+        let at = RepositoryPath::parse(text).ok();
+        let configured: Vec<&RepositoryConfig> = at.iter().flat_map(|at| config.repositories_at(at)).collect();
+        if configured.iter().any(|configured| !configured.managed) {
             return Ok(None);
         }
-        let namespace = configured.map_or(&self.namespace, |configured| &configured.namespace).clone();
-        let wanted = configured
-            .and_then(|configured| configured.name.clone())
-            .map(|name| Binding { namespace: namespace.clone(), name });
-        let mut bindings = self.bindings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let binding = bindings
-            .bind(text, wanted, &namespace, |name| config.names(&namespace, name))
-            .map_err(|error| error.to_string())?;
-        drop(bindings);
-        let branch = match configured.and_then(|configured| configured.branch.clone()) {
+        let branch = match configured.first().and_then(|configured| configured.branch.clone()) {
             Some(branch) => branch,
             None => self.head_branch(path)?,
         };
@@ -342,7 +338,35 @@ impl Warden {
                 "branch {branch} cannot be registered: {prefix} holds package revisions; configure another branch"
             ));
         }
-        Ok(Some(RepositoryKey {
+        let keys: Vec<RepositoryKey> = match configured.as_slice() {
+            [] => vec![self.key_of(text, None, branch, config)?],
+            several => {
+                let key = |configured| self.key_of(text, Some(configured), branch.clone(), config);
+                several.iter().copied().map(key).collect::<Result<_, _>>()?
+            }
+        };
+        let keys =
+            RepositoryKeys::together(keys).ok_or("its Repositories share packages: correct the configuration")?;
+        Ok(Some(keys))
+    }
+
+    /// Name and registration of one Repository.
+    fn key_of(
+        &self,
+        text: &str,
+        configured: Option<&RepositoryConfig>,
+        branch: RefName,
+        config: &Config,
+    ) -> Result<RepositoryKey, String> {
+        let namespace = configured.map_or(&self.namespace, |configured| &configured.namespace).clone();
+        let wanted = configured
+            .and_then(|configured| configured.name.clone())
+            .map(|name| Binding { namespace: namespace.clone(), name });
+        let mut bindings = self.bindings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let binding = bindings
+            .bind(text, wanted, &namespace, |name| config.names(&namespace, name))
+            .map_err(|error| error.to_string())?;
+        Ok(RepositoryKey {
             namespace: binding.namespace,
             name: binding.name,
             registration: Registration {
@@ -351,7 +375,7 @@ impl Warden {
             },
             deployment: configured.is_some_and(|configured| configured.deployment),
             url: if text.ends_with(".git") { text.to_owned() } else { format!("{text}.git") },
-        }))
+        })
     }
 
     /// The branch HEAD names; where that does not exist and `main` does, as in a mirror whose source had no HEAD, `main`.

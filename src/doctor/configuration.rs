@@ -2,6 +2,7 @@
 //!
 //! Never here: the rules of the file (see `config`).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::report::Finding;
@@ -32,7 +33,8 @@ pub(super) fn judge(file: Option<&Path>, loaded: &Result<Config, ConfigError>) -
 /// Judges the repositories that the file names against those that are there.
 pub(super) fn judge_paths<'n>(config: &Config, there: impl Iterator<Item = &'n str>) -> Vec<Finding> {
     let there: Vec<RepositoryPath> = there.filter_map(|name| RepositoryPath::parse(name).ok()).collect();
-    let missing = config.repositories.iter().filter(|named| !there.contains(&named.path));
+    let missing: BTreeSet<&RepositoryPath> =
+        config.repositories.iter().map(|named| &named.path).filter(|path| !there.contains(path)).collect();
     let warn = |path: &RepositoryPath| {
         Finding::warn(
             "config",
@@ -40,7 +42,7 @@ pub(super) fn judge_paths<'n>(config: &Config, there: impl Iterator<Item = &'n s
             "correct the path, or take it out",
         )
     };
-    missing.map(|named| warn(&named.path)).collect()
+    missing.into_iter().map(warn).collect()
 }
 
 #[cfg(test)]

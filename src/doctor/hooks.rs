@@ -8,6 +8,7 @@ use super::Place;
 use super::report::Finding;
 use super::settings::last;
 use crate::config::{Config, RepositoryPath, kept_variables};
+use crate::domain::names::Directory;
 use crate::domain::refs::RefName;
 use crate::git::{Setting, Store};
 use crate::hooks::{Condition, Found, Guard, Layout, STUB, StubFile, inspect};
@@ -55,7 +56,10 @@ fn from_home(repository: &Path, path: &str) -> PathBuf {
 
 /// What the daemon would write into the guard file; whether the repository is guarded is left as open as it is there.
 fn wanted(place: &Place, config: &Config, socket: &Path) -> Result<Guard, String> {
-    let configured = RepositoryPath::parse(&place.name).ok().and_then(|path| config.repository(&path));
+    let at = RepositoryPath::parse(&place.name).ok();
+    let configured = at.as_ref().and_then(|path| config.repository(path));
+    let directories = at.iter().flat_map(|path| config.repositories_at(path)).map(|configured| &configured.directory);
+    let directory = Directory::together(directories).unwrap_or_default();
     let branch = match configured.and_then(|configured| configured.branch.clone()) {
         Some(branch) => branch,
         None => head_branch(&place.path)?,
@@ -64,7 +68,7 @@ fn wanted(place: &Place, config: &Config, socket: &Path) -> Result<Guard, String
     Ok(Guard {
         socket: socket.to_owned(),
         branches: vec![branch.to_string()],
-        directory: configured.map(|configured| configured.directory.as_str().to_owned()).unwrap_or_default(),
+        directory: directory.as_str().to_owned(),
         guarded: true,
         identity: Some(server.variable().to_owned()),
         variables: kept_variables(server).iter().map(|name| (*name).to_owned()).collect(),

@@ -21,4 +21,5 @@ pub mod readiness;
 pub mod ref_plan;
 pub mod refs;
 pub mod refusal;
+pub mod repository_keys;
 pub mod timestamp;

@@ -216,42 +216,85 @@ impl UserName {
 }
 
 /// The directory of a repository that holds its packages: `spec.git.directory`, trimmed of slashes; empty for the root.
+///
+/// Of a bare repository that several Repositories share it is all of their directories, none of which lies in another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Directory(Option<PackagePath>);
+pub struct Directory(Vec<PackagePath>);
 
 impl From<PackagePath> for Directory {
     fn from(path: PackagePath) -> Self {
-        Self(Some(path))
+        Self(vec![path])
     }
+}
+
+impl fmt::Display for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.each().collect::<Vec<_>>().join(" and "))
+    }
+}
+
+fn is_at_or_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Directory {
     /// Takes `/`, the empty text or a path, with or without slashes at its ends.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         match text.trim_matches('/') {
-            "" => Ok(Self(None)),
-            path => Ok(Self(Some(PackagePath::parse(path)?))),
+            "" => Ok(Self::default()),
+            path => Ok(Self(vec![PackagePath::parse(path)?])),
         }
     }
 
-    /// The path without slashes at its ends; empty for the root.
+    /// Several directories as one.
+    ///
+    /// # Errors
+    /// Two of them share packages: one is the other, or lies in it.
+    pub fn together<'d>(directories: impl IntoIterator<Item = &'d Self>) -> Result<Self, (Self, Self)> {
+        let mut all = Self(Vec::new());
+        let mut seen: Vec<&Self> = Vec::new();
+        for directory in directories {
+            if let Some(other) = seen.iter().find(|other| other.overlaps(directory)) {
+                return Err(((*other).clone(), directory.clone()));
+            }
+            seen.push(directory);
+            all.0.extend(directory.0.iter().cloned());
+        }
+        all.0.sort();
+        Ok(all)
+    }
+
+    /// Whether the two share packages.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let root = self.0.is_empty() || other.0.is_empty();
+        root || self.0.iter().any(|one| other.0.iter().any(|two| one.overlaps(two)))
+    }
+
+    /// Each of the directories by itself.
+    pub fn each(&self) -> impl Iterator<Item = &str> {
+        let root = self.0.is_empty().then_some("");
+        root.into_iter().chain(self.0.iter().map(PackagePath::as_str))
+    }
+
+    /// The path without slashes at its ends; empty for the root. Of several directories, the one around all of them.
     pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("", PackagePath::as_str)
+        let Some((first, rest)) = self.0.split_first() else { return "" };
+        let around = |path: &&str| rest.iter().all(|other| is_at_or_below(other.as_str(), path));
+        std::iter::once(first.as_str()).chain(first.ancestors()).find(around).unwrap_or("")
     }
 
     /// Whether a package is this directory or lies below it.
     pub fn contains(&self, package: &PackagePath) -> bool {
-        let Some(directory) = &self.0 else { return true };
-        let rest = package.as_str().strip_prefix(directory.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0.is_empty() || self.0.iter().any(|directory| is_at_or_below(package.as_str(), directory.as_str()))
     }
 
     /// The package's name inside this directory, `spec.packageName`; `None` when the package lies outside.
     pub fn package_name<'p>(&self, package: &'p PackagePath) -> Option<&'p str> {
-        match &self.0 {
-            None => Some(package.as_str()),
-            Some(directory) => package.as_str().strip_prefix(directory.as_str())?.strip_prefix('/'),
+        if self.0.is_empty() {
+            return Some(package.as_str());
         }
+        let inside = |directory: &PackagePath| package.as_str().strip_prefix(directory.as_str())?.strip_prefix('/');
+        self.0.iter().find_map(inside)
     }
 
     /// What the package name of a package that is about to be made must satisfy: inside this directory, and, without
@@ -329,6 +372,21 @@ mod tests {
         let sub = Directory::parse("/packages/").expect("valid");
         assert!(sub.check_new(&PackagePath::parse("packagesx/a").expect("safe")).is_err());
         assert_eq!(sub.package_name(&PackagePath::parse("packages/x/y").expect("safe")), Some("x/y"));
+    }
+
+    #[test]
+    fn several_directories_are_one_with_gaps() {
+        let parse = |text: &str| Directory::parse(text).expect("valid");
+        let package = |text: &str| PackagePath::parse(text).expect("safe");
+        let both = Directory::together([&parse("a/x"), &parse("a/y")]).expect("disjoint");
+        assert_eq!((both.as_str(), both.to_string().as_str()), ("a", "a/x and a/y"));
+        assert_eq!(both.package_name(&package("a/y/p/q")), Some("p/q"));
+        assert!(
+            both.contains(&package("a/x/p")) && !both.contains(&package("a/z/p")) && !both.contains(&package("a/xy"))
+        );
+        assert_eq!(Directory::together([&parse("ab/x"), &parse("a/y")]).expect("disjoint").as_str(), "");
+        assert_eq!(Directory::together([&parse("a"), &parse("a/b")]), Err((parse("a"), parse("a/b"))));
+        assert_eq!(Directory::together([&parse("a")]), Ok(parse("a")));
     }
 
     #[test]

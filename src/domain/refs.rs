@@ -272,7 +272,7 @@ fn split(rest: &str, prefix: &'static str, registration: &Registration) -> Resul
     let last = Workspace::parse(last)?;
     match registration.directory.package_name(&package) {
         Some(_) => Ok((package, last)),
-        None => Err(Malformed::Outside(package, registration.directory.as_str().to_owned())),
+        None => Err(Malformed::Outside(package, registration.directory.to_string())),
     }
 }
 

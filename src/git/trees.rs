@@ -97,10 +97,12 @@ impl Reader {
         root_tree: ObjectId,
         directory: &Directory,
     ) -> Result<Vec<(PackagePath, ObjectId)>, GitError> {
-        let Some(start) = self.subtree_at(root_tree, directory.as_str())? else { return Ok(Vec::new()) };
+        let mut open = Vec::new();
+        for path in directory.each() {
+            open.extend(self.subtree_at(root_tree, path)?.map(|start| (path.to_owned(), start)));
+        }
         let mut packages = Vec::new();
         let mut entered = 0;
-        let mut open = vec![(directory.as_str().to_owned(), start)];
         while let Some((path, tree)) = open.pop() {
             entered += 1;
             if entered > MOST_DIRECTORIES {

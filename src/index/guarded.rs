@@ -25,6 +25,7 @@ use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::refs::{RefName, Registration};
+use crate::domain::repository_keys::RepositoryKeys;
 use crate::domain::timestamp::Micros;
 use crate::git::{GitError, Reader, RefSnapshot, Store};
 
@@ -120,7 +121,7 @@ pub struct View {
 /// One guarded repository.
 #[derive(Debug)]
 pub struct Guarded {
-    key: Arc<RepositoryKey>,
+    keys: RepositoryKeys,
     store: Store,
     shared: Arc<Shared>,
     state: Mutex<State>,
@@ -137,7 +138,10 @@ struct State {
     touched: BTreeSet<PackagePath>,
     unrecorded: BTreeSet<RevisionId>,
     created: Micros,
-    shown: Option<(usize, Option<ObjectId>, Health)>,
+    /// How many package revisions each Repository has.
+    counts: Vec<usize>,
+    /// What clients see of each Repository.
+    shown: Vec<(usize, Option<ObjectId>, Health)>,
     /// The head of the branch whose line the cache keeps.
     kept: Option<ObjectId>,
     /// Whether it is guarded no more, and no more shown.
@@ -163,11 +167,12 @@ pub struct Writer<'r>(#[allow(dead_code, reason = "held for its drop")] MutexGua
 
 impl Guarded {
     /// Opens a repository; it is not read yet.
-    pub fn open(path: &Path, key: Arc<RepositoryKey>, shared: Arc<Shared>) -> Result<Self, GitError> {
-        let file = |directory: &PathBuf| directory.join(format!("{}.{}", key.namespace, key.name));
+    pub fn open(path: &Path, keys: impl Into<RepositoryKeys>, shared: Arc<Shared>) -> Result<Self, GitError> {
+        let keys = keys.into();
+        let file = |directory: &PathBuf| directory.join(format!("{}.{}", keys.whole().namespace, keys.whole().name));
         let numbers = shared.numbers.as_ref().map(|directory| Numbers::open(file(directory)));
         Ok(Self {
-            key,
+            keys,
             store: Store::open(path)?,
             shared,
             state: Mutex::new(State {
@@ -177,7 +182,8 @@ impl Guarded {
                 touched: BTreeSet::new(),
                 unrecorded: BTreeSet::new(),
                 created: birth(path),
-                shown: None,
+                counts: Vec::new(),
+                shown: Vec::new(),
                 kept: None,
                 closed: false,
                 numbers,
@@ -186,9 +192,20 @@ impl Guarded {
         })
     }
 
-    /// Name, namespace and registration.
+    /// The registration that covers all packages, under the name of the first Repository: for what is done with the bare
+    /// repository as a whole. What belongs to one package asks `key_of`.
     pub fn key(&self) -> &Arc<RepositoryKey> {
-        &self.key
+        self.keys.whole()
+    }
+
+    /// Name, namespace and registration of the Repository that a package belongs to.
+    pub fn key_of(&self, package: &PackagePath) -> &Arc<RepositoryKey> {
+        self.keys.of(package)
+    }
+
+    /// All Repositories that share this bare repository; mostly one.
+    pub fn keys(&self) -> &RepositoryKeys {
+        &self.keys
     }
 
     /// The repository on disk.
@@ -247,7 +264,7 @@ impl Guarded {
     /// Reads what may have changed since the view before, and changes nothing yet.
     fn scan(&self, reader: &Reader, snapshot: &RefSnapshot, state: &mut State) -> Result<Scan, GitError> {
         let State { facts, line, view, touched, numbers, .. } = state;
-        let registration = &self.key.registration;
+        let registration = &self.key().registration;
         let shown = snapshot.get(&RefName::ledger()).map(|value| value.target);
         let known = view.as_ref().and_then(|view| view.ledger_head).filter(|known| shown != Some(*known));
         let ledger_finding = known.map(|known| moved_back(reader, known)).transpose()?.flatten();
@@ -304,8 +321,9 @@ impl Guarded {
         let (mut objects, mut findings) = before.map(|view| (view.objects, view.findings)).unwrap_or_default();
         let _order = self.shared.in_order();
         let mut assembly = Assembly::default();
-        let assembler = Assembler { key: &self.key, ledger: &scan.ledger, clock: &self.shared.clock, loading };
         for (package, revisions, of_package) in &scan.found {
+            let key = self.key_of(package);
+            let assembler = Assembler { key, ledger: &scan.ledger, clock: &self.shared.clock, loading };
             assembler.package(package, revisions, &mut objects, &mut assembly);
             replace(&mut findings, package, of_package);
         }
@@ -322,6 +340,7 @@ impl Guarded {
         }
         let (ledger, ledger_head, head) = (scan.ledger, scan.ledger_head, scan.head);
         let (branch_finding, ledger_finding) = (scan.branch_finding, scan.ledger_finding);
+        state.counts = self.counts(&objects);
         let view = View { snapshot, head, ledger, ledger_head, objects, findings, branch_finding, ledger_finding };
         state.view = Some(view.clone());
         view
@@ -332,7 +351,7 @@ impl Guarded {
         let mut state = self.state();
         let head = state.line.as_ref().map(|line| line.head);
         if let Some(line) = state.line.as_ref().filter(|_| state.kept != head) {
-            keep_branch_line(line, &self.key.registration, &self.shared.cache);
+            keep_branch_line(line, &self.key().registration, &self.shared.cache);
             state.kept = head;
         }
     }
@@ -341,33 +360,47 @@ impl Guarded {
     pub fn close(&self) {
         self.state().closed = true;
         let _order = self.shared.in_order();
-        let key = &self.key;
-        self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
+        for key in self.keys.iter() {
+            self.shared.catalog.remove_repository(&key.namespace, &key.name, || self.shared.clock.next());
+        }
     }
 
-    /// Brings the Repository object up to date, when what clients see of it changed.
+    fn counts(&self, objects: &Objects) -> Vec<usize> {
+        if self.keys.iter().len() == 1 {
+            return vec![objects.size()];
+        }
+        let of = |key| objects.values().filter(|object| Arc::ptr_eq(&object.repository, key)).count();
+        self.keys.iter().map(of).collect()
+    }
+
+    /// Brings the Repository objects up to date, where what clients see of them changed.
     fn show(&self, state: &mut State, health: Health) {
-        let count = state.view.as_ref().map_or(0, |view| view.objects.size());
         let head = state.view.as_ref().and_then(|view| view.head);
-        let shown = (count, head, health.clone());
-        if state.shown.as_ref() == Some(&shown) {
+        state.counts.resize(self.keys.iter().len(), 0);
+        let shown: Vec<_> = state.counts.iter().map(|count| (*count, head, health.clone())).collect();
+        if state.shown == shown {
             return;
         }
-        state.shown = Some(shown);
+        let before = std::mem::replace(&mut state.shown, shown);
         let _order = self.shared.in_order();
-        self.shared.catalog.put_repository(Repository {
-            namespace: self.key.namespace.clone(),
-            name: self.key.name.clone(),
-            registration: self.key.registration.clone(),
-            deployment: self.key.deployment,
-            url: self.key.url.clone(),
-            created: state.created,
-            resource_version: self.shared.clock.next(),
-            health,
-            package_count: count,
-            head,
-            scanned: clock::now(),
-        });
+        for (at, (key, (count, head, health))) in self.keys.iter().zip(&state.shown).enumerate() {
+            if before.get(at) == Some(&state.shown[at]) {
+                continue;
+            }
+            self.shared.catalog.put_repository(Repository {
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                registration: key.registration.clone(),
+                deployment: key.deployment,
+                url: key.url.clone(),
+                created: state.created,
+                resource_version: self.shared.clock.next(),
+                health: health.clone(),
+                package_count: *count,
+                head: *head,
+                scanned: clock::now(),
+            });
+        }
     }
 
     /// Takes over entries that the one writer has just appended to the ledger, so that it need not be read again. Their

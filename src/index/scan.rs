@@ -96,7 +96,7 @@ pub fn branch_line(
     {
         return Ok(advanced);
     }
-    let cached = || cache.get::<Vec<(PackagePath, OnBranch)>>(&format!("branch/{head}/{}", directory.as_str()));
+    let cached = || cache.get::<Vec<(PackagePath, OnBranch)>>(&format!("branch/{head}/{directory}"));
     let line = match cached() {
         Some(packages) => BranchLine { head, packages: packages.into_iter().collect() },
         None => BranchLine::read(reader, head, directory)?,
@@ -107,7 +107,7 @@ pub fn branch_line(
 
 /// Keeps a branch line for the next start.
 pub fn keep_branch_line(line: &BranchLine, registration: &Registration, cache: &Cache) {
-    let key = format!("branch/{}/{}", line.head, registration.directory.as_str());
+    let key = format!("branch/{}/{}", line.head, registration.directory);
     cache.put(&key, &line.packages.iter().collect::<Vec<_>>());
 }
 

@@ -120,3 +120,23 @@ fn a_tag_published_elsewhere_is_deleted_with_its_marker_and_its_number_stays_use
     publish(&world, &ann, P, "w5");
     assert_eq!(world.field("packages.net.router.w5", "{.spec.revision}"), "5");
 }
+
+#[test]
+fn a_revision_that_another_was_made_from_stays() {
+    let world = World::with_repository();
+    let ann = world.clone("ann", "packages");
+    ann.package(P, "one");
+    publish(&world, &ann, P, "w1");
+    ann.reset();
+    ann.package("net/copy", "one");
+    let upstream = "{\"upstreamRef\":{\"upstreamRef\":{\"name\":\"packages.net.router.w1\"}}}";
+    let line = format!(
+        "kpt:{{\"package\":\"net/copy\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{{\"type\":\"clone\",\"clone\":{upstream}}}}}"
+    );
+    ann.git(&["commit", "-q", "--amend", "-m", &format!("a clone\n\n{line}")]).ok();
+    ann.draft("net/copy", "w1").ok();
+    let marker = format!("refs/tags/{P}/v1:refs/heads/deletionProposed/{P}/v1");
+    refused(&world, "referenced", "is referenced as upstream by: packages.net.copy.w1", || ann.push(&marker));
+    ann.push(":refs/heads/drafts/net/copy/w1").ok();
+    ann.push(&marker).ok();
+}

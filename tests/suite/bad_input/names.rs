@@ -47,6 +47,14 @@ fn names_that_git_s_own_client_would_not_send() {
         assert!(!answer.contains("000eok "), "{answer}");
         steady.unchanged();
     }
+    // A ref that is pushed to decide cannot be deleted: it never stays.
+    let zero_of = |name: &[u8]| raw::push(&world, "ann", &[(&main, raw::ZERO, name)], &[]);
+    for name in [b"refs/approve/a/w".as_slice(), b"refs/reject/a/w"] {
+        let answer = zero_of(name);
+        assert!(answer.contains("ng refs/") && answer.contains("there is nothing to delete"), "{answer}");
+        steady.unchanged();
+    }
+    assert!(world.log().contains("code=\"bad-request\""), "{}", world.log());
     // What the hook said is in the log, where no terminal may be driven by it.
     let log = world.log();
     assert!(log.contains("refs/heads/drafts/a/") && !log.contains(['\u{1b}', '\u{7}', '\u{7f}']), "{log}");
