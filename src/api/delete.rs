@@ -19,6 +19,10 @@ use super::table::{Include, View};
 use super::target::{Target, read_body};
 use super::update::{actor, warn};
 use crate::commands::request::{Packages, Precondition, Removal};
+use crate::domain::policy::break_glass::Reason;
+
+/// The option that gives the reason for going past the policy: a DELETE has no object whose annotation could say it.
+const BREAK_GLASS: &str = "breakGlass";
 
 const POLICIES: [&str; 3] = ["Orphan", "Background", "Foreground"];
 
@@ -30,11 +34,15 @@ pub(crate) async fn delete<P: Packages>(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let form = negotiation::form(&parts.headers)?;
-    let known = ["dryRun", "propagationPolicy", "gracePeriodSeconds", "orphanDependents", "includeObject"];
+    let known = ["dryRun", "propagationPolicy", "gracePeriodSeconds", "orphanDependents", "includeObject", BREAK_GLASS];
     let query = Query::parse(&parts.uri, &known)?;
     query.word("propagationPolicy", &POLICIES)?;
     query.number("gracePeriodSeconds")?;
     query.flag("orphanDependents")?;
+    let break_glass = query.text(BREAK_GLASS).map(|reason| {
+        Reason::parse(reason).map_err(|refusal| ApiError::invalid_option(BREAK_GLASS, reason, &refusal.to_string()))
+    });
+    let break_glass = break_glass.transpose()?;
     let mut dry_run = query.dry_run()?;
     let mut precondition = Precondition::default();
     let body = read_body(body).await?;
@@ -50,6 +58,7 @@ pub(crate) async fn delete<P: Packages>(
         name: target.name.clone(),
         actor: actor(&parts.extensions)?,
         precondition,
+        break_glass,
         dry_run,
     };
     let removed = state.packages.remove(removal).await;

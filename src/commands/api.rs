@@ -300,7 +300,7 @@ fn run_removal(
     wanted: &Removal,
     limits: &Limits,
 ) -> Result<Written, Refusal> {
-    let desk = desk(repository, (&wanted.namespace, name), &wanted.precondition, None)?;
+    let desk = desk(repository, (&wanted.namespace, name), &wanted.precondition, wanted.break_glass.clone())?;
     if desk.object.lifecycle == Lifecycle::Published {
         return Err(Refusal::new(
             Code::Immutable,

@@ -52,6 +52,8 @@ pub struct Removal {
     pub actor: Actor,
     /// What the object must still be.
     pub precondition: Precondition,
+    /// The reason for going past the policy, when one is given.
+    pub break_glass: Option<Reason>,
     /// Whether to check everything and change nothing.
     pub dry_run: bool,
 }
