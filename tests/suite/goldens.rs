@@ -5,7 +5,7 @@
 use crate::support::{Answer, World};
 
 /// Output with everything that differs from run to run replaced: object ids, ports, and git's padding.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut word = String::new();

@@ -35,6 +35,7 @@ mod faults;
 mod git_servers;
 mod gitea;
 mod goldens;
+mod goldens_of_refusals;
 mod interrupted;
 mod kube_client;
 mod kubectl;

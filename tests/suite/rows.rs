@@ -163,6 +163,33 @@ fn every_story_that_the_table_names_is_there() {
     }
 }
 
+fn source() -> String {
+    read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/domain/refusal.rs"))
+}
+
+/// Every code that a refusal can have.
+fn codes(source: &str) -> Vec<&str> {
+    let lines = source.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""));
+    let codes: Vec<&str> = lines.filter_map(|(_, rest)| rest.strip_suffix("\",")).collect();
+    assert!(codes.len() > 20 && codes.contains(&"stale"), "the codes are found: {codes:?}");
+    codes
+}
+
+fn is_exempt(code: &str) -> bool {
+    WITHOUT_A_STORY.iter().any(|(without, _)| *without == code)
+}
+
+#[test]
+fn every_code_of_a_refusal_has_its_golden_sentence() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    let goldens: String =
+        std::fs::read_dir(directory).expect("the goldens").flatten().map(|entry| read(&entry.path())).collect();
+    let source = source();
+    let codes = codes(&source).into_iter();
+    let missing: Vec<&str> = codes.filter(|code| !goldens.contains(&format!("[{code}]")) && !is_exempt(code)).collect();
+    assert!(missing.is_empty(), "codes without a golden sentence (see `goldens_of_refusals`): {missing:?}");
+}
+
 #[test]
 fn every_code_of_a_refusal_has_its_story() {
     let mut stories = String::new();
@@ -176,18 +203,12 @@ fn every_code_of_a_refusal_has_its_story() {
             }
         }
     }
-    let source = read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/domain/refusal.rs"));
-    let codes: Vec<&str> = source
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => \""))
-        .filter_map(|(_, rest)| rest.strip_suffix("\","))
-        .collect();
-    assert!(codes.len() > 20 && codes.contains(&"stale"), "the codes are found: {codes:?}");
+    let source = source();
+    let codes = codes(&source);
     let has_story = |code: &str| {
         let written = [format!("\"{code}\""), format!("[{code}]"), format!("\\\"{code}\\\"")];
         written.iter().any(|text| stories.contains(text))
     };
-    let exempt = |code: &str| WITHOUT_A_STORY.iter().any(|(without, _)| *without == code);
-    let missing: Vec<&&str> = codes.iter().filter(|code| !has_story(code) && !exempt(code)).collect();
+    let missing: Vec<&&str> = codes.iter().filter(|code| !has_story(code) && !is_exempt(code)).collect();
     assert!(missing.is_empty(), "codes that no story asks for: {missing:?}");
 }

@@ -10,10 +10,10 @@ use super::signers::{PGP, SID, Signers, kept, world};
 use crate::steps::{P, lifecycle, settled_ledger};
 use crate::support::{Answer, World, eventually, git_command, run};
 
-const ZERO: &str = "0000000000000000000000000000000000000000";
+pub(crate) const ZERO: &str = "0000000000000000000000000000000000000000";
 
 /// `git receive-pack`, as `git http-backend` runs it for a user.
-fn receive_pack(world: &World, user: &str, args: &[&str], input: &[u8]) -> Answer {
+pub(crate) fn receive_pack(world: &World, user: &str, args: &[&str], input: &[u8]) -> Answer {
     let mut command = git_command(&world.bare("packages"));
     command.env("REMOTE_USER", user).args(["receive-pack", "--stateless-rpc"]).args(args).arg(".");
     let file = world.path().join("request");
@@ -51,7 +51,7 @@ impl Said<'_> {
 }
 
 /// Pushes with a certificate; what it names must be there already.
-fn push(world: &World, user: &str, certificate: &str) -> Answer {
+pub(crate) fn push(world: &World, user: &str, certificate: &str) -> Answer {
     let mut request = Vec::new();
     let mut packet = |line: &[u8]| {
         request.extend(format!("{:04x}", line.len() + 4).into_bytes());

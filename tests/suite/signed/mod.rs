@@ -3,7 +3,7 @@
 //! Never here: the programs' own verdicts on signatures (see `src/signature`).
 
 mod audit;
-mod forged;
+pub(crate) mod forged;
 mod pushes;
 mod required;
 pub(crate) mod signers;
