@@ -8,9 +8,9 @@ use super::terms::Terms;
 use crate::domain::change::Change;
 use crate::domain::evidence::{Evidence, Limits, Stage, judge, warnings};
 use crate::domain::integrity::{Finding, Subject};
-use crate::domain::ledger::{Deed, Entry};
+use crate::domain::ledger::{Deed, Entry, Via};
 use crate::domain::lifecycle::{Action, Lifecycle, State, step};
-use crate::domain::names::PackagePath;
+use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::PackageRevision;
 use crate::domain::policy::judge::{Ruling, holds_right, judge as judge_policy};
@@ -81,8 +81,12 @@ impl Decision {
         let (package, workspace) = (&self.change.package, &self.change.workspace);
         let title = explain::title(package, workspace);
         let reason = format!("{title} needs {} approvals, and this would be approval {}", tally.needed, tally.have());
+        let refusal = Refusal::new(Code::ApprovalsMissing, reason);
+        if self.change.action == Action::Publish {
+            return Err(refusal.next("propose it, and have each of them approve the proposal"));
+        }
         let approve = explain::approve_command(package, workspace, &self.commit.short());
-        Err(Refusal::new(Code::ApprovalsMissing, reason).next(format!("have each be counted: {approve}")))
+        Err(refusal.next(format!("have each be counted: {approve}")))
     }
 }
 
@@ -167,6 +171,10 @@ pub fn decide(scene: Scene<'_>, actor: &Actor, change: &Change) -> Result<Decisi
             conditions = content(scene, change, commit, Stage::Approve, &mut decision)?;
             decision.number = Some(next_number(scene.view, &change.package)?);
         }
+        Action::Publish => {
+            conditions = content(scene, change, commit, Stage::Publish, &mut decision)?;
+            decision.number = Some(next_number(scene.view, &change.package)?);
+        }
         Action::ProposeDeletion | Action::Delete => {
             if let Some(object) = object {
                 if change.action == Action::Delete {
@@ -222,11 +230,46 @@ fn question<'a>(
     }
 }
 
+/// Whether a push may move the registered branch although it approves and publishes nothing: where it makes the branch, and
+/// where the repository's setting lets it change `packages`. The policy may give the right, or reserve it, package by package.
+pub fn pass_branch(
+    scene: Scene<'_>,
+    actor: &Actor,
+    packages: &[PackagePath],
+    workspace: &Workspace,
+) -> Result<(), Refusal> {
+    let right = Right::Author;
+    let branch = scene.guarded.key().registration.branch_name();
+    let no_right = || {
+        let reason = format!("{} may not push to {branch}: this needs {}", actor.name, right.holder());
+        Refusal::new(Code::NotAllowed, reason).next("ask someone who holds it, or the administrator of this Git server")
+    };
+    if packages.is_empty() {
+        return if actor.holds(right, None) { Ok(()) } else { Err(no_right()) };
+    }
+    for package in packages {
+        let change = Change {
+            package: package.clone(),
+            workspace: workspace.clone(),
+            action: Action::Save,
+            commit: None,
+            via: Via::Push,
+        };
+        let history = Entry::new(package.clone(), workspace.clone());
+        let question = question(scene, actor, &change, right, &history);
+        if !holds_right(&question) {
+            return Err(no_right());
+        }
+        judge_policy(&question)?;
+    }
+    Ok(())
+}
+
 /// The commit the change is bound to: the one it names, which for anything but new content must be the one there is.
 fn bound_commit(scene: Scene<'_>, change: &Change, object: Option<&PackageRevision>) -> Result<ObjectId, Refusal> {
     let there = object.map(|object| object.commit);
     match (change.action, change.commit, there) {
-        (Action::Save, Some(commit), _) => Ok(commit),
+        (Action::Save | Action::Publish, Some(commit), _) => Ok(commit),
         (Action::Propose, commit, there) => commit.or(there).ok_or_else(|| nothing_named(change)),
         (_, Some(commit), Some(there)) if commit != there => {
             let lifecycle = object.map_or(Lifecycle::Draft, |object| object.lifecycle);
@@ -275,7 +318,7 @@ fn content(
             .next("choose another workspace name"));
         }
     }
-    if scene.view.head.is_none() {
+    if scene.view.head.is_none() && stage != Stage::Publish {
         return Err(Refusal::new(
             Code::RefConflict,
             format!("the registered branch {} does not exist yet", registration.branch_name()),
@@ -342,7 +385,7 @@ fn descends_from_draft(
 }
 
 /// N = 1 + the highest number ever published, by the refs and by the ledger.
-fn next_number(view: &View, package: &PackagePath) -> Result<RevisionNumber, Refusal> {
+pub fn next_number(view: &View, package: &PackagePath) -> Result<RevisionNumber, Refusal> {
     let in_refs = of_package(&view.objects, package).map(|(_, object)| object.revision);
     let highest = in_refs.chain(view.ledger.highest_revision(package)).filter(|number| number.is_published()).max();
     let next = highest.unwrap_or(RevisionNumber::UNPUBLISHED).0.checked_add(1);

@@ -83,6 +83,7 @@ fn verb(action: Action) -> &'static str {
         Action::Propose => "propose",
         Action::Reject => "reject",
         Action::Approve => "approve",
+        Action::Publish => "publish",
         Action::ProposeDeletion => "propose the deletion of",
         Action::RefuseDeletion => "refuse the deletion of",
         Action::Delete => "delete",

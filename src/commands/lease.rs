@@ -45,8 +45,30 @@ pub enum Purpose {
     Change(Box<Decision>, Deed),
     /// An administrator's import of a ref.
     Import(RefName, Deed),
+    /// A move of the registered branch.
+    Trunk(Box<Trunk>),
     /// Part of another change of the same push, such as the draft that goes away with its proposal.
     Part(PackagePath),
+}
+
+/// What a move of the registered branch means.
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    /// The changes of package revisions that it makes.
+    pub decided: Vec<(Decision, Deed)>,
+    /// The packages that it changes and that the repository's setting lets pass.
+    pub passed: Vec<PackagePath>,
+    /// Who moves it, when, to which commit.
+    pub deed: Deed,
+}
+
+impl Trunk {
+    /// What the ledger's log says of the packages that pass; nothing where none does.
+    pub fn note(&self, branch: &RefName) -> Option<String> {
+        let packages: Vec<&str> = self.passed.iter().map(PackagePath::as_str).collect();
+        let Deed { commit, by, .. } = &self.deed;
+        (!packages.is_empty()).then(|| format!("allow {branch} at {commit} by {by}: {}", packages.join(", ")))
+    }
 }
 
 /// How far a lease is.
@@ -61,12 +83,16 @@ pub enum LeaseStage {
 }
 
 impl Lease {
-    /// The package it holds.
-    pub fn package(&self) -> Option<&PackagePath> {
+    /// Whether it holds a package of which `wanted` says yes.
+    fn any_package(&self, mut wanted: impl FnMut(&PackagePath) -> bool) -> bool {
         match &self.purpose {
-            Purpose::Change(decision, _) => Some(&decision.change.package),
-            Purpose::Part(package) => Some(package),
-            Purpose::Import(..) => None,
+            Purpose::Change(decision, _) => wanted(&decision.change.package),
+            Purpose::Part(package) => wanted(package),
+            Purpose::Trunk(trunk) => {
+                let mut decided = trunk.decided.iter().map(|(decision, _)| &decision.change.package);
+                decided.any(&mut wanted) || trunk.passed.iter().any(wanted)
+            }
+            Purpose::Import(..) => false,
         }
     }
 
@@ -106,7 +132,7 @@ impl Leases {
 
     fn waiting_for(&self, package: &PackagePath) -> impl Iterator<Item = &Lease> {
         let waiting = self.leases.iter().filter(|lease| lease.stage == LeaseStage::Waiting);
-        waiting.filter(|lease| lease.package().is_some_and(|held| held.overlaps(package)))
+        waiting.filter(|lease| lease.any_package(|held| held.overlaps(package)))
     }
 
     /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
@@ -114,7 +140,7 @@ impl Leases {
     fn has_part_to_come(&self, lease: &Lease, is_over: impl Fn(&Lease) -> bool) -> bool {
         self.leases.iter().any(|part| {
             part.stage == LeaseStage::Waiting
-                && matches!(&part.purpose, Purpose::Part(package) if Some(package) == lease.package())
+                && matches!(&part.purpose, Purpose::Part(package) if lease.any_package(|held| held == package))
                 && part.process == lease.process
                 && !is_over(part)
         })
@@ -159,7 +185,7 @@ impl Leases {
 
     /// Whether a push's refs for this package have moved and the rest is being done.
     pub fn completes(&self, package: &PackagePath) -> bool {
-        self.leases.iter().any(|lease| lease.stage == LeaseStage::Moved && lease.package() == Some(package))
+        self.leases.iter().any(|lease| lease.stage == LeaseStage::Moved && lease.any_package(|held| held == package))
     }
 
     /// Whether every update that a push was allowed has its outcome.

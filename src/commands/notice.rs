@@ -27,7 +27,7 @@ pub(super) fn completed(
         Action::Propose => ("Proposed", format!("proposed at {commit} by {by}")),
         Action::DropProposal => ("ProposalDropped", format!("proposal dropped by {by}; it was at {commit}")),
         Action::Reject => ("Rejected", format!("made a draft again at {commit} by {by}")),
-        Action::Approve => ("Approved", format!("{commit} published as {number} by {by}")),
+        Action::Approve | Action::Publish => ("Approved", format!("{commit} published as {number} by {by}")),
         Action::ProposeDeletion => ("DeletionProposed", format!("deletion proposed by {by}")),
         Action::RefuseDeletion => ("DeletionRefused", format!("kept by {by}")),
         Action::Delete => ("Deleted", format!("deleted by {by}")),

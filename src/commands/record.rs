@@ -75,7 +75,7 @@ pub fn line(
     number: Option<RevisionNumber>,
     deed: &Deed,
 ) -> String {
-    let number = number.filter(|_| matches!(action, Action::Approve | Action::Delete));
+    let number = number.filter(|_| matches!(action, Action::Approve | Action::Publish | Action::Delete));
     let number = number.map(|number| format!(" as v{number}")).unwrap_or_default();
     format!("{} {package} {workspace}{number} at {} by {}{}", action.as_str(), deed.commit, deed.by, broken(deed))
 }

@@ -15,6 +15,7 @@ use crate::domain::oid::ObjectId;
 use crate::domain::policy::break_glass::Reason;
 use crate::domain::push_certificate::Certificate;
 use crate::domain::refs::{RefKind, classify};
+use crate::domain::trunk::Trunk;
 use crate::git::RefSnapshot;
 use crate::index::assemble::of_package;
 use crate::index::clock;
@@ -36,6 +37,7 @@ pub struct ManagedRepository {
     leases: Mutex<Leases>,
     certificates: Mutex<Waiting>,
     outcome: Condvar,
+    trunk: Mutex<Trunk>,
     /// The refs as the last settlement or transition left them.
     settled: Mutex<Option<RefSnapshot>>,
     told: Mutex<Told>,
@@ -60,6 +62,7 @@ impl ManagedRepository {
             leases: Mutex::default(),
             certificates: Mutex::default(),
             outcome: Condvar::new(),
+            trunk: Mutex::default(),
             settled: Mutex::default(),
             told: Mutex::default(),
         }
@@ -88,6 +91,16 @@ impl ManagedRepository {
     /// The certificates of pushes under way.
     pub fn certificates(&self) -> MutexGuard<'_, Waiting> {
         self.certificates.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What becomes of a push to the registered branch that changes packages and approves no proposal.
+    pub fn trunk(&self) -> Trunk {
+        *self.trunk.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes over the setting of [`ManagedRepository::trunk`].
+    pub fn set_trunk(&self, trunk: Trunk) {
+        *self.trunk.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trunk;
     }
 
     /// Wakes those who wait for the outcome of their push.

@@ -9,7 +9,6 @@ use crate::domain::completion::{Completion, Seen, complete};
 use crate::domain::ledger::{Entry, Intent};
 use crate::domain::lifecycle::Action;
 use crate::domain::oid::ObjectId;
-use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::RefName;
 use crate::git::{GitError, Reader};
 use crate::index::guarded::View;
@@ -44,23 +43,24 @@ impl<'a> Refs<'a> {
     fn see(&self, reader: &Reader, branch: &RefName, entry: &Entry, intent: &Intent) -> Result<Seen, GitError> {
         let (package, workspace) = (&entry.package, &entry.workspace);
         let head = if self.pushed.is_empty() { self.view.head } else { self.value(branch) };
-        let branch_has_merge = match (intent.merge, head) {
-            (Some(merge), Some(head)) => reader.commit(merge).is_ok() && reader.is_ancestor(merge, head)?,
-            _ => false,
+        let branch_has = |commit: Option<ObjectId>| match (commit, head) {
+            (Some(commit), Some(head)) => Ok(reader.commit(commit).is_ok() && reader.is_ancestor(commit, head)?),
+            _ => Ok::<_, GitError>(false),
         };
         Ok(Seen {
             draft: self.value(&RefName::draft(package, workspace)),
             proposed: self.value(&RefName::proposed(package, workspace)),
             tag: self.tag(entry, intent),
             marker: self.marker(entry, intent),
-            branch_has_merge,
+            branch_has_merge: branch_has(intent.merge)?,
+            branch_has_push: branch_has(intent.pushed)?,
         })
     }
 
     fn tag(&self, entry: &Entry, intent: &Intent) -> Option<ObjectId> {
         let (package, workspace) = (&entry.package, &entry.workspace);
         match (intent.action, intent.revision) {
-            (Action::Approve, Some(number)) => self.value(&RefName::tag(package, &number.segment())),
+            (Action::Approve | Action::Publish, Some(number)) => self.value(&RefName::tag(package, &number.segment())),
             (Action::Delete, _) => {
                 let object = self.view.objects.get(&(package.clone(), workspace.clone()));
                 let object = object.filter(|object| object.lifecycle.is_published())?;
@@ -81,18 +81,15 @@ impl<'a> Refs<'a> {
         })
     }
 
-    /// The edits that finish an intent from what they show; `None` when nothing of it has begun.
-    pub(super) fn left_of(
+    /// What is left of an intent by what they show.
+    pub(super) fn completion(
         &self,
         reader: &Reader,
         branch: &RefName,
         entry: &Entry,
         intent: &Intent,
-    ) -> Result<Option<Vec<RefEdit>>, GitError> {
+    ) -> Result<Completion, GitError> {
         let seen = self.see(reader, branch, entry, intent)?;
-        Ok(match complete(&entry.package, &entry.workspace, intent, &seen) {
-            Completion::Finish(edits) => Some(edits),
-            Completion::NotBegun => None,
-        })
+        Ok(complete(&entry.package, &entry.workspace, intent, &seen))
     }
 }

@@ -4,29 +4,24 @@
 //! However often and from wherever it is called, the outcome is the same.
 //! Never here: new decisions.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::completed;
-use super::decide::{Decision, Scene, decide};
+use super::decide::Decision;
 use super::findings;
 use super::lease::{Lease, LeaseStage, Purpose};
+use super::on_top;
+use super::push::reply;
 use super::push::told::Told;
 use super::record::{self, Draft, conclude, orchestrator, person};
 use super::repository::ManagedRepository;
 use super::seen::Refs;
-use super::transition::{self, Also};
-use crate::domain::annotation::ORCHESTRATOR;
-use crate::domain::announcement::{self, Announcement, RefMove};
-use crate::domain::change::Change;
-use crate::domain::evidence::Limits;
+use super::verdict_refs::{self, is_verdict_ref};
+use crate::domain::announcement::{self, Announcement};
+use crate::domain::completion::Completion;
 use crate::domain::ledger::{Deed, Entry, Intent, Published};
-use crate::domain::lifecycle::Action;
-use crate::domain::names::UserName;
-use crate::domain::policy::{Actor, Role};
-use crate::domain::ref_plan::RefEdit;
-use crate::domain::refs::{APPROVE, REJECT, RefKind, RefName, classify};
-use crate::git::{GitError, TransactError};
+use crate::domain::refs::{RefKind, RefName, classify};
+use crate::git::GitError;
 use crate::index::assemble::of_package;
 use crate::index::guarded::{Guarded, View, Writer};
 use crate::step::Step;
@@ -41,6 +36,15 @@ struct Found {
     dropped: Vec<Entry>,
     /// Refs that an administrator brought in.
     imports: Vec<(RefName, Deed)>,
+    /// What the ledger's log is to say besides.
+    notes: Vec<String>,
+}
+
+impl Found {
+    /// Whether there is something that has no entry of its own in the ledger.
+    fn is_told(&self) -> bool {
+        !self.imports.is_empty() || !self.notes.is_empty()
+    }
 }
 
 /// Settles the repository; the view is the one that it leaves.
@@ -68,7 +72,7 @@ pub fn unreadable(repository: &ManagedRepository, error: &GitError) {
 /// The same as `settle` for a caller who is the writer already.
 pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<View, GitError> {
     let (found, view) = move_refs(repository, writer)?;
-    let idle = found.done.is_empty() && found.dropped.is_empty() && found.imports.is_empty();
+    let idle = found.done.is_empty() && found.dropped.is_empty() && !found.is_told();
     if idle && repository.guarded.unrecorded().is_empty() {
         findings::tell(repository, &view);
         return Ok(view);
@@ -84,7 +88,7 @@ pub fn settle_locked(repository: &ManagedRepository, writer: &Writer<'_>) -> Res
 pub fn settle_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(), GitError> {
     let (found, view) = move_refs(repository, writer)?;
     // What has no intent in the ledger is known only here and now.
-    if !found.imports.is_empty() {
+    if found.is_told() {
         write_down(repository, writer, &view, &found);
     }
     Ok(())
@@ -106,14 +110,17 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
         findings::put_ledger_back(repository, &reader, finding);
         view = guarded.refresh()?;
     }
-    if pushed_verdict_refs(repository, writer, &view)? {
+    if verdict_refs::carry_out(repository, writer, &view, &is_over)? {
         view = guarded.refresh()?;
     }
-    let at_new_value = |lease: &Lease| view.snapshot.get(&lease.name).map(|value| value.target) == lease.new;
+    let at_new_value = |lease: &Lease| {
+        // A ref to decide by that is there still waits for others of its push.
+        !is_verdict_ref(&lease.name) && view.snapshot.get(&lease.name).map(|value| value.target) == lease.new
+    };
     repository.leases().note_moved(at_new_value, &is_over);
     repository.leases().take_lasted().into_iter().for_each(|lasted| repository.metrics.lease_ended(lasted));
     let mut found = Found::default();
-    let (mut edits, mut unfinished) = (Vec::new(), Vec::new());
+    let (mut edits, mut unfinished, mut on_top) = (Vec::new(), Vec::new(), Vec::new());
     // Intents that do not name yet what is moved for them: the ledger says it before it is done.
     let mut unnamed = Draft::default();
     let branch = &guarded.key().registration.branch;
@@ -122,12 +129,14 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
         if repository.leases().wait_for(&entry.package, &is_over) {
             continue;
         }
-        match Refs::now(&view).left_of(&reader, branch, entry, intent)? {
-            Some(missing) if missing.is_empty() => found.done.push((entry.clone(), intent.clone())),
-            Some(missing) => {
-                if !repository.leases().completes(&entry.package) {
-                    repository.metrics.found(RescanFinding::Unfinished);
-                }
+        let completion = Refs::now(&view).completion(&reader, branch, entry, intent)?;
+        let is_left = matches!(&completion, Completion::Finish(missing) if !missing.is_empty());
+        if (is_left || completion == Completion::OnTop) && !repository.leases().completes(&entry.package) {
+            repository.metrics.found(RescanFinding::Unfinished);
+        }
+        match completion {
+            Completion::Finish(missing) if missing.is_empty() => found.done.push((entry.clone(), intent.clone())),
+            Completion::Finish(missing) => {
                 let mut intent = intent.clone();
                 if announcement::name(&mut intent.moves, &missing) {
                     unnamed.entry(&view, &entry.package, &entry.workspace).intent = Some(intent.clone());
@@ -135,7 +144,8 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
                 edits.extend(missing);
                 unfinished.push((entry.clone(), intent));
             }
-            None => found.dropped.push(entry.clone()),
+            Completion::OnTop => on_top.push((entry.clone(), intent.clone())),
+            Completion::NotBegun => found.dropped.push(entry.clone()),
         }
     }
     if !edits.is_empty() {
@@ -153,6 +163,17 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
         found.done.append(&mut unfinished);
         view = guarded.refresh()?;
     }
+    if !on_top.is_empty() {
+        match on_top::finish(repository, writer, &view, on_top) {
+            Ok(done) => found.done.extend(done),
+            Err(refusal) => {
+                tracing::error!(%refusal, repository = %guarded.key().name, "what a push to the branch approved could not be published; the next rescan tries again");
+                return Ok((found, view));
+            }
+        }
+        Step::Completed.reached(None);
+        view = guarded.refresh()?;
+    }
     repository.leave(&view.snapshot);
     if !found.done.is_empty() {
         Step::Announced.reached(None);
@@ -164,11 +185,19 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
 /// Fills in what to tell the pushers whose transitions are complete.
 fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
     for lease in repository.leases().iter_mut().filter(|lease| lease.stage == LeaseStage::Moved) {
+        let done = |decision: &Decision, deed: &Deed| {
+            let id = (decision.change.package.clone(), decision.change.workspace.clone());
+            let (decision, deed) = (Box::new(decision.clone()), deed.clone());
+            Told::Done { decision, deed, object: view.objects.get(&id).cloned() }
+        };
         lease.stage = LeaseStage::Done(match &lease.purpose {
-            Purpose::Change(decision, deed) => {
-                let id = (decision.change.package.clone(), decision.change.workspace.clone());
-                let (decision, deed) = (decision.clone(), deed.clone());
-                vec![Told::Done { decision, deed, object: view.objects.get(&id).cloned() }]
+            Purpose::Change(decision, deed) => vec![done(decision, deed)],
+            Purpose::Trunk(trunk) => {
+                found.notes.extend(trunk.note(&lease.name));
+                let decided = trunk.decided.iter().map(|(decision, deed)| done(decision, deed));
+                let branch = lease.name.shortened();
+                let passed = trunk.passed.iter().map(|package| Told::Sentence(reply::passed(package, branch)));
+                decided.chain(passed).collect()
             }
             Purpose::Import(name, deed) => {
                 found.imports.push((name.clone(), deed.clone()));
@@ -200,7 +229,7 @@ fn write_down(repository: &ManagedRepository, writer: &Writer<'_>, view: &View, 
         );
         draft.entry(view, &entry.package, &entry.workspace).intent = None;
     }
-    if !found.imports.is_empty() {
+    if found.is_told() {
         draft.tell();
     }
     if conclude(guarded, writer, view, draft, &message, author) {
@@ -232,87 +261,10 @@ fn message(found: &Found) -> String {
         record::line((&entry.package, &entry.workspace), *action, *revision, deed)
     };
     let import = |(name, deed): &(RefName, Deed)| format!("import {name} at {} by {}", deed.commit, deed.by);
-    let lines: Vec<String> = found.done.iter().map(deed).chain(found.imports.iter().map(import)).collect();
+    let noted = found.imports.iter().map(import).chain(found.notes.iter().cloned());
+    let lines: Vec<String> = found.done.iter().map(deed).chain(noted).collect();
     record::summary(&lines).unwrap_or_else(|| match found.dropped.is_empty() {
         true => "Record what was found".to_owned(),
         false => "Drop what did not happen".to_owned(),
     })
-}
-
-/// `refs/approve/…` and `refs/reject/…` that arrived as ordinary refs, where another program owns proc-receive. One that
-/// a push under way, or the ledger's intent, accounts for is obeyed; every one is removed.
-fn pushed_verdict_refs(repository: &ManagedRepository, writer: &Writer<'_>, view: &View) -> Result<bool, GitError> {
-    let guarded = &repository.guarded;
-    let values: Vec<_> = view.snapshot.under(APPROVE).chain(view.snapshot.under(REJECT)).cloned().collect();
-    let any = !values.is_empty();
-    for value in values {
-        let removal = RefEdit::delete(value.name.clone(), value.target);
-        let (action, package, workspace) = match classify(&value.name, &guarded.key().registration) {
-            RefKind::Approve(package, workspace) => (Action::Approve, package, workspace),
-            RefKind::Reject(package, workspace) => (Action::Reject, package, workspace),
-            _ => {
-                remove(repository, writer, &removal);
-                continue;
-            }
-        };
-        let view = guarded.refresh()?;
-        let intent = view.ledger.get(&package, &workspace).and_then(|entry| entry.intent.clone());
-        let Some(intent) = intent.filter(|intent| intent.action == action && intent.deed.commit == value.target) else {
-            repository.metrics.found(RescanFinding::Leftover);
-            tracing::warn!(name = %value.name, "a leftover ref that no decision stands behind is removed");
-            remove(repository, writer, &removal);
-            continue;
-        };
-        let change = Change { package, workspace, action, commit: Some(value.target), via: intent.deed.via };
-        // The right was checked when the intent was written.
-        let actor = Actor { name: intent.deed.by.clone(), roles: [Role::Admin].into() };
-        let reader = guarded.store().reader();
-        let terms = repository
-            .terms(intent.deed.broken.as_ref().map(|broken| broken.reason.clone()), intent.deed.certificate.clone());
-        let scene = Scene { guarded, view: &view, reader: &reader, limits: &Limits::default(), terms: &terms };
-        let decided = decide(scene, &actor, &change);
-        let outcome = decided.and_then(|decision: Decision| {
-            let variables = intent.variables.clone();
-            let also = Also { edits: vec![removal.clone()], variables, ..Also::default() };
-            transition::carry_out(repository, writer, &view, &[(decision, intent.deed)], also)
-        });
-        if let Err(refusal) = outcome {
-            tracing::warn!(name = %value.name, %refusal, "a decision could not be carried out any more");
-            remove(repository, writer, &removal);
-            repository.leases().drop_waiting(|lease| lease.name == value.name);
-        }
-        for lease in repository.leases().iter_mut().filter(|lease| lease.name == value.name) {
-            lease.stage = LeaseStage::Moved;
-        }
-    }
-    Ok(any)
-}
-
-/// Removes such a ref. git announced that it came, so the ledger says that it went.
-fn remove(repository: &ManagedRepository, writer: &Writer<'_>, removal: &RefEdit) {
-    if let Err(error) = try_to_remove(repository, writer, removal) {
-        tracing::warn!(%error, name = %removal.name, "a leftover ref cannot be removed");
-    }
-}
-
-fn try_to_remove(repository: &ManagedRepository, _writer: &Writer<'_>, removal: &RefEdit) -> Result<(), TransactError> {
-    let guarded = &repository.guarded;
-    let (view, reader) = (guarded.refresh()?, guarded.store().reader());
-    let mut draft = Draft::default();
-    let mut message = format!("Remove the leftover {}", removal.name);
-    // Without a ledger no push was ever judged here, and nobody was told of the ref.
-    if let (Some(_), Ok(by)) = (view.ledger_head, UserName::parse(ORCHESTRATOR.0)) {
-        let moves = RefMove::of(removal).into_iter().collect();
-        message += &announcement::paragraph(&[Announcement { by, variables: BTreeMap::new(), moves }]);
-        draft.tell();
-    }
-    let told = record::prepare(&reader, &view, draft, &message, orchestrator())?;
-    let edits: Vec<RefEdit> =
-        told.iter().flat_map(|told| told.edits.iter().cloned()).chain([removal.clone()]).collect();
-    crate::git::transact(&reader, &edits)?;
-    if let Some(told) = told {
-        told.moved(guarded);
-        repository.announce_soon();
-    }
-    Ok(())
 }

@@ -114,6 +114,8 @@ impl Plan {
                 self.head = Some(merge);
                 return Ok(Some(merge));
             }
+            // Only a push to the branch publishes, and `on_top` does the rest of it.
+            Action::Publish => {}
             Action::ProposeDeletion => {
                 let segment = decision.segment.as_deref().unwrap_or_default();
                 self.edits.push(RefEdit::create(RefName::deletion_proposed(package, segment), decision.commit));
@@ -261,6 +263,7 @@ pub fn intent(decision: &Decision, deed: &Deed, merge: Option<ObjectId>) -> Inte
         merge,
         moves: Vec::new(),
         variables: BTreeMap::new(),
+        pushed: None,
     }
 }
 

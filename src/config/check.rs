@@ -293,6 +293,7 @@ impl Checker<'_> {
                 branch,
                 directory,
                 deployment: entry.deployment,
+                trunk: entry.trunk,
             };
             for other in repositories.iter().filter(|other| other.path == repository.path) {
                 share(other, &repository).map_err(|message| error("path", message))?;
@@ -321,6 +322,11 @@ fn share(one: &RepositoryConfig, other: &RepositoryConfig) -> Result<(), String>
     if one.branch != other.branch {
         return Err(format!(
             "{twice}, with different branches; Repositories that share one have one branch: name the same in both"
+        ));
+    }
+    if one.trunk != other.trunk {
+        return Err(format!(
+            "{twice}, with different settings `trunk`; one push to their branch may touch both: write the same in both"
         ));
     }
     Ok(())

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::domain::names::{Directory, Namespace, RepositoryName, UserName};
 use crate::domain::policy::{Actor, Policy, Role};
 use crate::domain::refs::RefName;
+use crate::domain::trunk::Trunk;
 use crate::identity::kubeconfig::ADMIN;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::ssh_keys::KeyFingerprint;
@@ -119,6 +120,8 @@ pub struct RepositoryConfig {
     pub directory: Directory,
     /// Whether it is a deployment repository.
     pub deployment: bool,
+    /// What becomes of a push to the registered branch that changes packages and approves no proposal.
+    pub trunk: Trunk,
 }
 
 impl Default for Config {
@@ -199,7 +202,7 @@ impl Config {
     }
 
     /// What is said about the repository at that path below the root, written with or without `.git`; where several
-    /// Repositories share it, what is said about the first. All of them agree on `managed` and `branch`.
+    /// Repositories share it, what is said about the first. All of them agree on `managed`, `branch` and `trunk`.
     pub fn repository(&self, path: &RepositoryPath) -> Option<&RepositoryConfig> {
         self.repositories_at(path).next()
     }

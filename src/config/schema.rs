@@ -6,6 +6,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::policy::Role;
+use crate::domain::trunk::Trunk;
 
 #[derive(Deserialize, Default)]
 #[serde(
@@ -70,6 +71,8 @@ pub(super) struct Repository {
     pub(super) directory: Option<String>,
     #[serde(default)]
     pub(super) deployment: bool,
+    #[serde(default)]
+    pub(super) trunk: Trunk,
 }
 
 fn yes() -> bool {

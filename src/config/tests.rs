@@ -18,7 +18,7 @@ fn refusal(text: &str) -> String {
 fn a_whole_file_is_read() {
     let token = "a".repeat(64);
     let text = format!(
-        "identity: GL_USERNAME\nanonymousRead: true\nrescanSeconds: 5\nusers:\n- name: ann\n  roles: [author, reader]\n  password: {HASH}\n  tokens: ['sha256:{token}']\nrepositories:\n- path: team/packages.git\n  name: packages\n  namespace: prod\n  branch: main\n  directory: /pkgs/\n  deployment: true\n- path: other\n  managed: false\n"
+        "identity: GL_USERNAME\nanonymousRead: true\nrescanSeconds: 5\nusers:\n- name: ann\n  roles: [author, reader]\n  password: {HASH}\n  tokens: ['sha256:{token}']\nrepositories:\n- path: team/packages.git\n  name: packages\n  namespace: prod\n  branch: main\n  directory: /pkgs/\n  deployment: true\n  trunk: publish\n- path: other\n  managed: false\n"
     );
     let config = parse(&text).expect("valid");
     assert_eq!(config.identity.variable(), "GL_USERNAME");
@@ -32,6 +32,8 @@ fn a_whole_file_is_read() {
     assert_eq!(packages.directory.as_str(), "pkgs");
     assert_eq!(packages.branch.as_ref().map(RefName::as_str), Some("refs/heads/main"));
     assert!(packages.managed && packages.deployment);
+    assert_eq!(packages.trunk, Trunk::Publish);
+    assert_eq!(config.repository(&path("other")).expect("configured").trunk, Trunk::Refuse);
     assert!(!config.repository(&path("other.git")).expect("configured").managed);
 }
 
@@ -102,6 +104,10 @@ fn every_mistake_names_its_line_and_what_to_write() {
         (
             "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, name: b, directory: q, branch: y}\n",
             "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), with different branches",
+        ),
+        (
+            "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, name: b, directory: q, trunk: allow}\n",
+            "stoop.yaml:3:10: repository \"x\" is there twice ('.git' does not count), with different settings `trunk`",
         ),
         (
             "repositories:\n- {path: x, name: a, directory: p}\n- {path: x, name: b, directory: q, managed: false}\n",

@@ -21,6 +21,7 @@ use crate::domain::package::{Health, Repository, RepositoryKey};
 use crate::domain::policy::Policy;
 use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, RefName, Registration};
 use crate::domain::repository_keys::RepositoryKeys;
+use crate::domain::trunk::Trunk;
 use crate::git::{Store, Watcher, repositories};
 use crate::githttp::RepositoryPaths;
 use crate::hooks::{Guard, InstallError, Layout, STUB, install, looks_installed, uninstall, write_guard};
@@ -153,6 +154,7 @@ impl Warden {
         }
         let mut good = true;
         for repository in self.repositories.all() {
+            repository.set_trunk(self.trunk(repository.guarded.store().path(), &config));
             good &= self.tend(&repository);
             repository.announce_soon();
         }
@@ -270,13 +272,15 @@ impl Warden {
             let guard = self.guard(path, &key.registration, !first.objects.is_empty());
             let installed = install(path, STUB, &guard, self.layout_of(path));
             let installed = installed.map_err(|error| error.to_string())?;
-            Ok(Arc::new(ManagedRepository::new(
+            let repository = ManagedRepository::new(
                 guarded,
                 installed.proc_receive,
                 self.metrics.clone(),
                 self.outbox.clone(),
                 self.config.clone(),
-            )))
+            );
+            repository.set_trunk(self.trunk(path, config));
+            Ok(Arc::new(repository))
         });
         match outcome {
             Ok(repository) => match self.repositories.add(repository) {
@@ -316,6 +320,13 @@ impl Warden {
             head: None,
             scanned: clock::now(),
         });
+    }
+
+    /// The configured setting for pushes to a repository's branch. Repositories that share one agree on it.
+    fn trunk(&self, path: &Path, config: &Config) -> Trunk {
+        let below = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
+        let below = below.and_then(|below| RepositoryPath::parse(below).ok());
+        below.and_then(|below| config.repository(&below)).map(|configured| configured.trunk).unwrap_or_default()
     }
 
     /// Name and registration of every Repository over a bare repository, by the configuration, the bindings and its HEAD;

@@ -36,6 +36,14 @@ impl Annotation {
                 || (self.workspace_name.is_empty() && self.revision == workspace.as_str()))
     }
 
+    /// Whether this is a line that the commits of a draft of the package's workspace may carry; any other would speak for
+    /// another package or for a published revision.
+    pub fn is_a_drafts(&self, package: &PackagePath, workspace: &Workspace) -> bool {
+        self.package == package.as_str()
+            && self.workspace_name == workspace.as_str()
+            && matches!(self.revision.as_str(), "" | "0")
+    }
+
     /// The task, if it is one that the API shows: init, clone, edit or upgrade.
     pub fn shown_task(&self) -> Option<(&serde_json::Value, bool)> {
         let task = self.task.as_ref()?;

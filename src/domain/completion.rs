@@ -22,8 +22,10 @@ pub struct Seen {
     pub tag: Option<ObjectId>,
     /// The deletion marker, with its ref.
     pub marker: Option<(RefName, ObjectId)>,
-    /// Whether the registered branch holds the merge commit that an approval prepared.
+    /// Whether the registered branch holds the commit that an approval wrote.
     pub branch_has_merge: bool,
+    /// Whether the registered branch holds the commit that a push moves it to.
+    pub branch_has_push: bool,
 }
 
 /// What is left to do.
@@ -31,6 +33,9 @@ pub struct Seen {
 pub enum Completion {
     /// The transition began: these edits finish it; none are left when the list is empty.
     Finish(Vec<RefEdit>),
+    /// A push moved the registered branch to what is approved or published; the commit that says so is still to be put on
+    /// top of it, and what goes with that commit is still to be moved.
+    OnTop,
     /// None of its refs moved: the state is the one before.
     NotBegun,
 }
@@ -49,12 +54,13 @@ pub fn complete(package: &PackagePath, workspace: &Workspace, intent: &Intent, s
         Action::Propose if seen.proposed == Some(commit) => finish(vec![delete(draft(), seen.draft)]),
         Action::Reject if seen.draft == Some(commit) => finish(vec![delete(proposed(), seen.proposed)]),
         Action::DropProposal if seen.proposed.is_none() => finish(vec![]),
-        Action::Approve => match (intent.merge, intent.revision) {
+        Action::Approve | Action::Publish => match (intent.merge, intent.revision) {
             (Some(merge), _) if seen.tag == Some(merge) => finish(vec![delete(proposed(), seen.proposed)]),
             (Some(merge), Some(number)) if seen.branch_has_merge && seen.tag.is_none() => {
                 let tag = RefEdit::create(RefName::tag(package, &number.segment()), merge);
                 finish(vec![Some(tag), delete(proposed(), seen.proposed)])
             }
+            (_, Some(_)) if intent.pushed.is_some() && seen.branch_has_push && seen.tag.is_none() => Completion::OnTop,
             _ => Completion::NotBegun,
         },
         Action::ProposeDeletion if seen.marker.is_some() => finish(vec![]),
@@ -96,7 +102,39 @@ mod tests {
         let deed = Deed::new(by, Micros(1), oid('c'), Via::Push);
         let approve = action == Action::Approve;
         let (revision, merge) = (approve.then_some(RevisionNumber(2)), approve.then(|| oid('e')));
-        Intent { action, deed, revision, merge, moves: Vec::new(), variables: Default::default() }
+        Intent { action, deed, revision, merge, moves: Vec::new(), variables: Default::default(), pushed: None }
+    }
+
+    /// A push moves the branch first; then comes the commit on top with everything that goes with it. The intent learns of
+    /// that commit in the same transaction, before the branch, and each prefix of it may be all that was done.
+    #[test]
+    fn every_prefix_of_an_approval_by_moving_the_branch_is_completed_to_its_end() {
+        let package = PackagePath::parse("a").expect("valid");
+        let workspace = Workspace::parse("w").expect("valid");
+        type Step = fn(&mut Seen, &mut Intent);
+        let steps: [Step; 5] = [
+            |seen, _| seen.branch_has_push = true,
+            |_, intent| intent.merge = Some(oid('e')),
+            |seen, _| seen.branch_has_merge = true,
+            |seen, _| seen.tag = Some(oid('e')),
+            |seen, _| seen.proposed = None,
+        ];
+        for (action, proposed) in [(Action::Approve, Some(oid('c'))), (Action::Publish, None)] {
+            for done in 0..=steps.len() {
+                let mut intent = intent(action);
+                (intent.revision, intent.merge, intent.pushed) = (Some(RevisionNumber(2)), None, Some(oid('f')));
+                let mut seen = Seen { proposed, ..Seen::default() };
+                steps[..done].iter().for_each(|step| step(&mut seen, &mut intent));
+                let left = usize::from(seen.tag.is_none()) + usize::from(seen.proposed.is_some());
+                match complete(&package, &workspace, &intent, &seen) {
+                    Completion::NotBegun => assert_eq!(done, 0, "{action:?} after {done} steps"),
+                    Completion::OnTop => assert!(done == 1 || done == 2, "{action:?} after {done} steps"),
+                    Completion::Finish(edits) => {
+                        assert!(done > 2 && edits.len() == left, "{action:?} after {done} steps")
+                    }
+                }
+            }
+        }
     }
 
     /// Every prefix of an action's edits, applied to the state before it, must lead to the state after it or count as
@@ -154,6 +192,7 @@ mod tests {
                 steps[..done].iter().for_each(|step| step(&mut seen));
                 match complete(&package, &workspace, &intent(action), &seen) {
                     Completion::NotBegun => assert_eq!(done, 0, "{action:?} after {done} steps"),
+                    Completion::OnTop => panic!("{action:?} moves no branch by a push"),
                     Completion::Finish(edits) => {
                         assert!(done > 0, "{action:?} has not begun");
                         assert_eq!(edits.len(), steps.len() - done, "{action:?} after {done} steps");

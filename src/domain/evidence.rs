@@ -101,6 +101,8 @@ pub enum Stage {
     Propose,
     /// Approving what is proposed.
     Approve,
+    /// Publishing what is pushed to the registered branch itself: its history is the branch's, and is judged with the push.
+    Publish,
 }
 
 /// The first rule that is broken, if any. The order is that of how much it helps to know it.
@@ -114,7 +116,9 @@ pub fn judge(evidence: &Evidence, stage: Stage, limits: &Limits) -> Result<(), R
         .next(format!("put the package's files, Kptfile included, into {package}/ and push again")));
     }
     kptfile(evidence)?;
-    history(evidence, limits)?;
+    if stage != Stage::Publish {
+        history(evidence, limits)?;
+    }
     content(evidence, limits)?;
     if let Some(other) = &evidence.overlaps {
         let place = if other.contains(package) { "inside" } else { "around" };
@@ -129,7 +133,7 @@ pub fn judge(evidence: &Evidence, stage: Stage, limits: &Limits) -> Result<(), R
         .next(format!("delete or rename {}, or choose another package path", existing.shortened())));
     }
     match stage {
-        Stage::Save => Ok(()),
+        Stage::Save | Stage::Publish => Ok(()),
         Stage::Propose | Stage::Approve => stale_base(evidence, stage),
     }
 }
@@ -168,11 +172,7 @@ fn history(evidence: &Evidence, limits: &Limits) -> Result<(), Refusal> {
         if let Some(path) = &commit.outside {
             return Err(outside(path, &commit.id));
         }
-        let forged = |annotation: &&Annotation| {
-            annotation.package != package.as_str()
-                || annotation.workspace_name != evidence.workspace.as_str()
-                || !matches!(annotation.revision.as_str(), "" | "0")
-        };
+        let forged = |annotation: &&Annotation| !annotation.is_a_drafts(package, &evidence.workspace);
         let problem = match commit.annotations.iter().find(forged) {
             Some(line) => Some(format!(
                 "a kpt: line for package {:?}, workspace {:?}, revision {:?}",
@@ -253,7 +253,7 @@ fn stale_base(evidence: &Evidence, stage: Stage) -> Result<(), Refusal> {
     let draft = RefName::draft(package, workspace);
     let unlock = match stage {
         Stage::Approve => format!("make it a draft again: git push origin {}:{draft}, then ", evidence.commit),
-        Stage::Save | Stage::Propose => String::new(),
+        Stage::Save | Stage::Propose | Stage::Publish => String::new(),
     };
     Err(Refusal::new(
         Code::StaleBase,

@@ -211,6 +211,7 @@ mod tests {
             merge: None,
             moves: Vec::new(),
             variables: std::collections::BTreeMap::new(),
+            pushed: None,
         });
         assert!(reasons(&under_way, &[("refs/heads/drafts/a/w", 'b')]).is_empty());
         let unknown = judge(&entry(&[]), |_| Some(oid('a')), None);

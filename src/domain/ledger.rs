@@ -105,7 +105,7 @@ pub struct Intent {
     /// For an approval: the revision number it gives; for a deletion: the number that was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<RevisionNumber>,
-    /// For an approval: the merge commit that was prepared.
+    /// For an approval: the commit that publishes, once it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<ObjectId>,
     /// What Stoop moves itself for it, so that others can be told; what git moves for a push is not named.
@@ -114,6 +114,9 @@ pub struct Intent {
     /// What the Git server said of the user, by the names of its variables, for those that are told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// For what a push does by moving the registered branch: the commit that it moves it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<ObjectId>,
 }
 
 impl Intent {
@@ -273,6 +276,10 @@ impl Entry {
                 (self.proposed, self.rejected) = (None, Some(deed));
             }
             Action::Approve => self.approved = Some(deed),
+            Action::Publish => {
+                self.forget_life();
+                self.approved = Some(deed);
+            }
             Action::ProposeDeletion => self.deletion_proposed = Some(deed),
             Action::RefuseDeletion => self.deletion_proposed = None,
             Action::DropDraft | Action::DropProposal | Action::Delete => {
@@ -290,7 +297,8 @@ impl Entry {
     /// Notes that a transition was completed, by its intent.
     pub fn finish(&mut self, intent: &Intent) {
         self.record(intent.action, intent.deed.clone(), intent.revision);
-        if let (Action::Approve, Some(number), Some(target)) = (intent.action, intent.revision, intent.merge) {
+        let publishes = matches!(intent.action, Action::Approve | Action::Publish);
+        if let (true, Some(number), Some(target)) = (publishes, intent.revision, intent.merge) {
             self.published = Some(Published { tag: RefName::tag(&self.package, &number.segment()), target });
         }
     }

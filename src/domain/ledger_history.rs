@@ -184,7 +184,7 @@ impl History {
         if intent.action == Action::Delete {
             self.set_under_way(&id.0, number, true);
         }
-        if intent.action != Action::Approve {
+        if !matches!(intent.action, Action::Approve | Action::Publish) {
             return;
         }
         if let Some(highest) = self.highest.get(&id.0).filter(|highest| number <= **highest) {
@@ -215,7 +215,7 @@ impl History {
         let Some(number) = intent.revision else { return };
         let key = (id.0.clone(), number);
         match intent.action {
-            Action::Approve => {
+            Action::Approve | Action::Publish => {
                 let highest = self.highest.entry(id.0.clone()).or_insert(number);
                 *highest = (*highest).max(number);
                 self.set_under_way(&id.0, number, false);
@@ -235,7 +235,9 @@ impl History {
         let Some(number) = intent.revision else { return };
         let key = (id.0.clone(), number);
         match intent.action {
-            Action::Approve if self.published.get(&key).is_some_and(|publication| publication.under_way) => {
+            Action::Approve | Action::Publish
+                if self.published.get(&key).is_some_and(|publication| publication.under_way) =>
+            {
                 self.published.remove(&key);
             }
             Action::Delete => self.set_under_way(&id.0, number, false),

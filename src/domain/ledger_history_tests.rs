@@ -30,6 +30,7 @@ fn intent(action: Action, by: &str, number: Option<i64>) -> Intent {
         merge: None,
         moves: Vec::new(),
         variables: Default::default(),
+        pushed: None,
     }
 }
 

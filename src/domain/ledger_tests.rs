@@ -13,7 +13,7 @@ fn deed(by: &str) -> Deed {
 
 fn intent(action: Action, by: &str) -> Intent {
     let variables = BTreeMap::from([("GITEA_PUSHER_ID".to_owned(), "5".to_owned())]);
-    Intent { action, deed: deed(by), revision: None, merge: None, moves: Vec::new(), variables }
+    Intent { action, deed: deed(by), revision: None, merge: None, moves: Vec::new(), variables, pushed: None }
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub enum Action {
     Reject,
     /// Publish a proposal.
     Approve,
+    /// Publish what was pushed to the registered branch itself, where the repository's setting has it so.
+    Publish,
     /// Propose the deletion of a published revision.
     ProposeDeletion,
     /// Refuse or withdraw a proposed deletion.
@@ -108,13 +110,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Save,
         Self::DropDraft,
         Self::Propose,
         Self::DropProposal,
         Self::Reject,
         Self::Approve,
+        Self::Publish,
         Self::ProposeDeletion,
         Self::RefuseDeletion,
         Self::Delete,
@@ -129,6 +132,7 @@ impl Action {
             Self::DropProposal => "drop-proposal",
             Self::Reject => "reject",
             Self::Approve => "approve",
+            Self::Publish => "publish",
             Self::ProposeDeletion => "propose-deletion",
             Self::RefuseDeletion => "refuse-deletion",
             Self::Delete => "delete",
@@ -144,6 +148,7 @@ impl Action {
             Self::DropProposal => "drop the proposal",
             Self::Reject => "reject",
             Self::Approve => "approve",
+            Self::Publish => "publish",
             Self::ProposeDeletion => "propose the deletion of",
             Self::RefuseDeletion => "refuse the deletion of",
             Self::Delete => "delete",
@@ -178,6 +183,7 @@ pub fn step(from: State, action: Action) -> Result<Step, Code> {
         (Present(Proposed), DropProposal) => ok(Absent, Right::AuthorOrApprove),
         (Present(Proposed), Reject) => ok(Present(Draft), Right::ApproveOrProposer),
         (Present(Proposed), Approve) => ok(Present(Published), Right::Approve),
+        (Absent, Publish) => ok(Present(Published), Right::AuthorAndApprove),
 
         (Present(Published), ProposeDeletion) => ok(Present(DeletionProposed), Right::Author),
         (Present(DeletionProposed), RefuseDeletion) => ok(Present(Published), Right::ApproveOrProposer),
@@ -251,7 +257,11 @@ mod tests {
                 let Ok(step) = step(from, action) else { continue };
                 let published = State::Present(Lifecycle::Published);
                 if step.to == published && from != State::Present(Lifecycle::DeletionProposed) {
-                    assert_eq!((action, step.right), (Action::Approve, Right::Approve));
+                    let needed = match action {
+                        Action::Publish => Right::AuthorAndApprove,
+                        _ => Right::Approve,
+                    };
+                    assert!(matches!(action, Action::Approve | Action::Publish) && step.right == needed);
                 }
                 if matches!(from, State::Present(life) if life.is_published()) && step.to == State::Absent {
                     assert_eq!(step.right, Right::Approve);

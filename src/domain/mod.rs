@@ -23,3 +23,4 @@ pub mod refs;
 pub mod refusal;
 pub mod repository_keys;
 pub mod timestamp;
+pub mod trunk;

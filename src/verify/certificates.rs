@@ -10,7 +10,7 @@ use crate::domain::ledger_history::{Announced, Id};
 use crate::domain::lifecycle::Action;
 use crate::domain::oid::ObjectId;
 use crate::domain::push_certificate::{Certificate, CertifiedUpdate, LARGEST, PushCertificate};
-use crate::domain::refs::{DELETION_PROPOSED, REJECT, RefName, TAGS};
+use crate::domain::refs::{DELETION_PROPOSED, DRAFTS, PROPOSED, REJECT, RefName, TAGS};
 use crate::git::{GitError, LedgerStore, Reader};
 use crate::signature::{self, Signer, SigningKey};
 
@@ -147,6 +147,8 @@ fn means(
         let Some(value) = value else { return Ok(false) };
         Ok(value == deed.commit || (reader.exists(value)? && reader.peel_to_commit(value)? == Some(deed.commit)))
     };
+    let is_branch = name.starts_with("refs/heads/")
+        && ![DRAFTS, PROPOSED, DELETION_PROPOSED].iter().any(|prefix| name.starts_with(prefix));
     let draft = || is(RefName::draft(package, workspace));
     let proposed = || is(RefName::proposed(package, workspace));
     Ok(match action {
@@ -154,11 +156,14 @@ fn means(
         Action::Propose => proposed() && at(new)?,
         Action::Reject => (draft() || name == format!("{REJECT}{package}/{workspace}")) && at(new)?,
         Action::Approve if is(RefName::approve(package, workspace)) => at(new)?,
+        Action::Approve if !is_branch => false,
         Action::Approve => new.map_or(Ok(false), |new| same_package(reader, new, deed.commit, package))?,
         Action::DropDraft => draft() && new.is_none() && at(old)?,
         Action::DropProposal => proposed() && new.is_none() && at(old)?,
         Action::ProposeDeletion => of_package(DELETION_PROPOSED) && new.is_some(),
         Action::RefuseDeletion => of_package(DELETION_PROPOSED) && new.is_none(),
+        Action::Publish => is_branch && at(new)?,
+        Action::Delete if is_branch => new.map_or(Ok(false), |new| package_is_gone(reader, new, package))?,
         Action::Delete => of_package(TAGS) && new.is_none(),
     })
 }
@@ -175,4 +180,19 @@ fn same_package(
     }
     let tree = |commit: ObjectId| reader.subtree(reader.commit(commit)?.tree, package);
     Ok(tree(pushed)?.is_some_and(|tree_there| tree(approved).is_ok_and(|approved| approved == Some(tree_there))))
+}
+
+/// Whether a branch that was pushed has no package at this path any more: a deletion from the branch.
+fn package_is_gone(
+    reader: &Reader,
+    pushed: ObjectId,
+    package: &crate::domain::names::PackagePath,
+) -> Result<bool, GitError> {
+    if !reader.exists(pushed)? || reader.peel_to_commit(pushed)?.is_none() {
+        return Ok(false);
+    }
+    match reader.subtree(reader.commit(pushed)?.tree, package)? {
+        Some(tree) => Ok(!reader.is_package(tree)?),
+        None => Ok(true),
+    }
 }

@@ -199,14 +199,14 @@ fn what_gitea_s_pages_and_api_do_to_refs_is_allowed_refused_or_left_alone() {
 }
 
 #[test]
-fn merging_a_proposal_s_pull_request_is_refused_to_who_may_not_approve() {
+fn merging_a_proposal_s_pull_request_is_an_approval_and_needs_its_right() {
     let (gitea, ann) = stage();
     ann.package(P, "one");
     ann.propose(P, "w1").ok();
     let number = open_pull_request(&gitea, "proposed/net/router/w1");
     for style in ["merge", "squash", "rebase"] {
         let refusal = refused(&gitea, 409, || merge(&gitea, "ann", number, style, true));
-        assert!(refusal.body.to_string().contains("Stoop refused this push"), "{refusal:?}");
+        assert!(refusal.body.to_string().contains("ann may not approve net/router w1"), "{refusal:?}");
     }
     assert_eq!(lifecycle(&gitea, OBJECT), "Proposed");
 }

@@ -1,33 +1,46 @@
 //! Looks at a move of the registered branch: none of Stoop's business unless it touches a package.
 //!
-//! Approving by moving the branch and the settings `publish` and `allow` are not built here yet: a move that touches a
-//! package is refused, whatever it does. Never here: other refs.
+//! Never here: other refs, and what a move that touches packages means (see `trunk`).
 
 use std::collections::BTreeSet;
 
-use super::read::{Meaning, PushedRef};
+use super::read::{Meaning, Move, PushedRef};
+use super::trunk;
 use crate::commands::decide::failed;
-use crate::domain::annotation;
-use crate::domain::names::{Directory, PackagePath};
+use crate::domain::annotation::{self, Annotation};
+use crate::domain::names::{Directory, PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::refs::Registration;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::trunk::Trunk;
 use crate::git::{GitError, Reader};
 use crate::index::guarded::View;
 
-/// More changed files than this in one move of the branch count as touching a package.
+/// More changed files than this in one move of the branch can only be imported.
 const MOST_CHANGES: usize = 200_000;
 
 /// One move of a guarded branch brings at most so many commits.
 const MOST_COMMITS: usize = 100_000;
 
-/// Says what the move means: nothing to Stoop, or something that only an import may do; what nobody may do is refused.
-pub fn judge(
-    update: &PushedRef,
-    registration: &Registration,
-    view: &View,
-    reader: &Reader,
-) -> Result<Meaning, Refusal> {
+/// What a move of the branch is looked at with.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// Branch and directory.
+    pub registration: &'a Registration,
+    /// The repository's state.
+    pub view: &'a View,
+    /// Git; of a push it also sees the pushed objects.
+    pub reader: &'a Reader,
+    /// The repository's setting.
+    pub trunk: Trunk,
+    /// Whether the push is an import: then it approves and publishes nothing.
+    pub import: bool,
+}
+
+/// Says what the move means: nothing to Stoop, changes of package revisions, or something that only an import may do; what
+/// nobody may do is refused.
+pub fn judge(update: &PushedRef, ground: Ground<'_>) -> Result<Meaning, Refusal> {
+    let Ground { registration, view, reader, .. } = ground;
     let branch = registration.branch_name();
     let guarded = !view.objects.is_empty();
     let Some(new) = update.new else {
@@ -47,24 +60,41 @@ pub fn judge(
                 .next(format!("merge or rebase onto it: git pull --rebase origin {branch}")));
         }
     }
-    match touched(update.old, new, &registration.directory, view, reader).map_err(|error| failed(&error))? {
-        None if guarded => forged(update.old, new, branch, reader),
-        None => Ok(Meaning::Unmanaged),
-        Some(package) => Ok(Meaning::ImportOnly(
-            Refusal::new(
-                Code::BranchGuarded,
-                format!("the push to {branch} changes package {package} without an approval"),
-            )
-            .next(format!("propose it instead: git push origin HEAD:refs/heads/proposed/{package}/<workspace>")),
-        )),
+    let touched = match touched(update.old, new, &registration.directory, view, reader) {
+        Ok(touched) => touched,
+        Err(GitError::TooMany { limit, what, .. }) => {
+            let reason = format!("the push to {branch} has more than {limit} {what}");
+            return Ok(Meaning::ImportOnly(
+                Refusal::new(Code::BranchGuarded, reason)
+                    .next("push it in several steps, or have an administrator import it: git push -o import"),
+            ));
+        }
+        Err(error) => return Err(failed(&error)),
+    };
+    if !touched.is_empty() {
+        return trunk::meaning(update.old, new, touched, ground);
     }
+    if !guarded {
+        return Ok(Meaning::Unmanaged);
+    }
+    Ok(match forged(update.old, new, branch, reader, &[])? {
+        Some(refusal) => Meaning::ImportOnly(refusal),
+        None if update.old.is_none() => Meaning::Branch(Move::default()),
+        None => Meaning::Unmanaged,
+    })
 }
 
-/// A commit that touches no package may still speak for one: its `kpt:` lines would be read as who published it.
-fn forged(old: Option<ObjectId>, new: ObjectId, branch: &str, reader: &Reader) -> Result<Meaning, Refusal> {
+/// What a move brings to the branch may not speak for a package that it does not approve: `kpt:` lines would be read as
+/// who published what. Only those may come that the commits of the `approved` proposals themselves may carry.
+pub(super) fn forged(
+    old: Option<ObjectId>,
+    new: ObjectId,
+    branch: &str,
+    reader: &Reader,
+    approved: &[(PackagePath, Workspace)],
+) -> Result<Option<Refusal>, Refusal> {
     let hidden: Vec<ObjectId> = old.into_iter().collect();
-    let refusal =
-        |reason: String, next: String| Ok(Meaning::ImportOnly(Refusal::new(Code::ForgedAnnotation, reason).next(next)));
+    let refusal = |reason: String, next: String| Ok(Some(Refusal::new(Code::ForgedAnnotation, reason).next(next)));
     let pushed = match reader.commits_not_in(new, &hidden, MOST_COMMITS) {
         Ok(pushed) => pushed,
         Err(GitError::TooMany { .. }) => {
@@ -75,9 +105,12 @@ fn forged(old: Option<ObjectId>, new: ObjectId, branch: &str, reader: &Reader) -
         }
         Err(error) => return Err(failed(&error)),
     };
-    let speaks = |message: &str| !annotation::read(message).is_empty() || annotation::has_unreadable(message);
+    let is_theirs =
+        |line: &Annotation| approved.iter().any(|(package, workspace)| line.is_a_drafts(package, workspace));
+    let speaks =
+        |message: &str| annotation::has_unreadable(message) || !annotation::read(message).iter().all(is_theirs);
     match pushed.iter().find(|commit| speaks(&commit.message)) {
-        None => Ok(Meaning::Unmanaged),
+        None => Ok(None),
         Some(commit) => refusal(
             format!(
                 "commit {} on {branch} carries a kpt: line, which only an approval may bring there",
@@ -88,18 +121,19 @@ fn forged(old: Option<ObjectId>, new: ObjectId, branch: &str, reader: &Reader) -
     }
 }
 
-fn peel(reader: &Reader, id: ObjectId) -> Result<ObjectId, GitError> {
+/// The commit that an object leads to; itself, where it leads to none.
+pub(super) fn peel(reader: &Reader, id: ObjectId) -> Result<ObjectId, GitError> {
     Ok(reader.peel_to_commit(id)?.unwrap_or(id))
 }
 
-/// A package that the move touches: a path at or below a Kptfile before or after, or of a draft, proposal or tag.
+/// The packages that the move touches: a path at or below a Kptfile before or after, or of a draft, proposal or tag.
 fn touched(
     old: Option<ObjectId>,
     new: ObjectId,
     directory: &Directory,
     view: &View,
     reader: &Reader,
-) -> Result<Option<PackagePath>, GitError> {
+) -> Result<BTreeSet<PackagePath>, GitError> {
     let tree = |id: ObjectId| Ok::<_, GitError>(reader.commit(peel(reader, id)?)?.tree);
     let old = old.map(tree).transpose()?;
     let new = tree(new)?;
@@ -108,12 +142,9 @@ fn touched(
         packages.extend(reader.packages_below(root, directory)?.into_iter().map(|(package, _)| package));
     }
     if packages.is_empty() {
-        return Ok(None);
+        return Ok(packages);
     }
-    let changed = match reader.changed_paths(old, Some(new), MOST_CHANGES) {
-        Err(GitError::TooMany { .. }) => return Ok(packages.into_iter().next()),
-        other => other?,
-    };
+    let changed = reader.changed_paths(old, Some(new), MOST_CHANGES)?;
     let hit = |path: &String| {
         let mut at = path.as_str();
         loop {
@@ -123,5 +154,5 @@ fn touched(
             at = at.rsplit_once('/')?.0;
         }
     };
-    Ok(changed.iter().find_map(hit))
+    Ok(changed.iter().filter_map(hit).collect())
 }

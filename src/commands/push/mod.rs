@@ -12,4 +12,5 @@ pub mod reply;
 pub mod ruled_reply;
 pub mod signed;
 pub mod told;
+mod trunk;
 pub mod verdict;

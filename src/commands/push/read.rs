@@ -2,6 +2,7 @@
 //!
 //! Never here: whether the change may happen (see `decide`), and what several updates mean together (see `verdict`).
 
+use super::branch::{self, Ground};
 use crate::commands::decide::{failed, segment};
 use crate::domain::change::Change;
 use crate::domain::ledger::Via;
@@ -9,7 +10,7 @@ use crate::domain::lifecycle::{Action, Lifecycle};
 use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::PackageRevision;
-use crate::domain::refs::{RefKind, RefName, Registration, classify};
+use crate::domain::refs::{RefKind, RefName, classify};
 use crate::domain::refusal::{Code, Refusal};
 use crate::git::Reader;
 use crate::index::guarded::View;
@@ -58,6 +59,15 @@ impl PushedRef {
     }
 }
 
+/// What a move of the registered branch means.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Move {
+    /// The changes of package revisions that it makes.
+    pub changes: Vec<Change>,
+    /// The packages that it changes and that the repository's setting lets pass.
+    pub passed: Vec<PackagePath>,
+}
+
 /// What an update means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Meaning {
@@ -65,21 +75,25 @@ pub enum Meaning {
     Unmanaged,
     /// A change of a package revision.
     Change(Change),
-    /// A move of the registered branch, to be looked at.
-    Branch,
+    /// A move of the registered branch.
+    Branch(Move),
     /// Only an administrator's import may do this; the refusal is for everybody else.
     ImportOnly(Refusal),
 }
 
 /// Reads an update.
-pub fn read(update: &PushedRef, registration: &Registration, view: &View, reader: &Reader) -> Result<Meaning, Refusal> {
+pub fn read(update: &PushedRef, ground: Ground<'_>) -> Result<Meaning, Refusal> {
+    let Ground { registration, view, reader, .. } = ground;
     let new_commit = || commit_of(update, reader);
     let change = |package, workspace, action, commit| {
         Ok(Meaning::Change(Change { package, workspace, action, commit, via: Via::Push }))
     };
+    let is_gone = update.new.is_none() && update.old.is_none() && view.snapshot.get(&update.name).is_none();
     match classify(&update.name, registration) {
         RefKind::Other => Ok(Meaning::Unmanaged),
-        RefKind::RegisteredBranch => Ok(Meaning::Branch),
+        // A forge deletes the branch of a proposal that it has merged; by then Stoop has.
+        RefKind::Draft(..) | RefKind::Proposed(..) | RefKind::DeletionProposed(..) if is_gone => Ok(Meaning::Unmanaged),
+        RefKind::RegisteredBranch => branch::judge(update, ground),
         RefKind::Internal => Err(Refusal::new(Code::Internal, format!("{} belongs to Stoop alone", update.name))
             .next("leave it out of the push")),
         RefKind::Malformed(malformed) => {

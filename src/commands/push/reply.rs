@@ -10,7 +10,7 @@ use crate::commands::decide::Decision;
 use crate::commands::explain::{approve_command, title};
 use crate::domain::ledger::Deed;
 use crate::domain::lifecycle::Action;
-use crate::domain::names::UserName;
+use crate::domain::names::{PackagePath, UserName};
 use crate::domain::package::PackageRevision;
 use crate::domain::refs::{RefName, Registration};
 use crate::domain::refusal::Refusal;
@@ -40,7 +40,7 @@ pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration:
             }
             lines.push(format!("  to take it back: git push origin {commit}:{}", RefName::draft(package, workspace)));
         }
-        Action::Approve => {
+        Action::Approve | Action::Publish => {
             let number = decision.number.map(|number| number.segment()).unwrap_or_default();
             let merge = object.map(|object| format!(" at {}", object.commit.short())).unwrap_or_default();
             lines.push(format!("{title}: published as {number}{merge}"));
@@ -62,7 +62,10 @@ pub fn done(decision: &Decision, object: Option<&PackageRevision>, registration:
         Action::RefuseDeletion => lines.push(format!("{title}: stays published")),
         Action::Delete => {
             let segment = decision.segment.as_deref().unwrap_or_default();
-            lines.push(format!("{title}: {segment} deleted; its number is not used again"));
+            lines.push(match decision.number {
+                Some(_) => format!("{title}: {segment} deleted; its number is not used again"),
+                None => format!("{title}: {segment} deleted"),
+            });
         }
     }
     lines
@@ -76,6 +79,11 @@ pub fn signed(deed: &Deed) -> Option<String> {
 /// What to tell of a signed push whose user has no signing keys.
 pub fn signed_for_nothing(user: &UserName) -> String {
     fit(&format!("This push is signed, but no signing key of {user} is configured here: its certificate is not kept."))
+}
+
+/// What to tell of a package that a push to the branch changed without publishing it.
+pub fn passed(package: &PackagePath, branch: &str) -> String {
+    format!("{package}: changed on {branch}; no revision is published")
 }
 
 /// How the reply to a refused push begins.

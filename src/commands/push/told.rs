@@ -108,7 +108,7 @@ fn block(
 /// Signature, gates, pipeline and warnings.
 fn state(decision: &Decision, deed: &Deed) -> Vec<String> {
     let mut lines: Vec<String> = reply::signed(deed).into_iter().collect();
-    let content = matches!(decision.change.action, Action::Save | Action::Propose | Action::Approve);
+    let content = matches!(decision.change.action, Action::Save | Action::Propose | Action::Approve | Action::Publish);
     let readiness = &decision.readiness;
     if content && readiness.gates > 0 {
         let missing = readiness.missing();

@@ -26,7 +26,7 @@ fn decision(action: Action) -> Decision {
         commit: "c0ffee1234".repeat(4).parse().expect("valid"),
         from,
         to: step(from, action).expect("legal").to,
-        number: (action == Action::Approve).then_some(RevisionNumber(3)),
+        number: matches!(action, Action::Approve | Action::Publish | Action::Delete).then_some(RevisionNumber(3)),
         ruling: Ruling::default(),
         tree: None,
         warnings: Vec::new(),

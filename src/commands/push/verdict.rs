@@ -7,30 +7,35 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use super::company::{Company, company};
+use super::branch::Ground;
+use super::company::{Company, Member, company};
 use super::fit::MOST_LINES;
-use super::read::{Meaning, PushedRef, read};
+use super::read::{Meaning, Move, PushedRef, read};
 use super::signed::PushedCertificate;
 use super::told::{self, Audience, Told};
-use super::{branch, reply, signed};
-use crate::commands::decide::{Decision, Scene, decide, failed};
+use super::{reply, signed};
+use crate::commands::decide::{Decision, Scene, decide, failed, pass_branch};
 use crate::commands::explain;
 use crate::commands::keep::keep;
-use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose};
+use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose, Trunk};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::ruled;
 use crate::commands::seen::Refs;
 use crate::commands::settle::settle_locked;
 use crate::commands::transition::{self, Also, Decided};
+use crate::commands::verdict_refs::is_verdict_ref;
 use crate::domain::announcement;
 use crate::domain::change::Change;
+use crate::domain::completion::Completion;
 use crate::domain::evidence::Limits;
-use crate::domain::ledger::{Deed, Via};
+use crate::domain::ledger::{Deed, Intent, Via};
+use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::policy::break_glass::Reason;
 use crate::domain::policy::{Actor, Right};
-use crate::domain::refs::{APPROVE, REJECT, RefName};
+use crate::domain::refs::RefName;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::trunk;
 use crate::git::Reader;
 use crate::index::clock;
 use crate::index::guarded::View;
@@ -87,6 +92,7 @@ enum Judged {
     Unmanaged,
     Change(Box<Decision>),
     Part(Change),
+    Branch(Vec<Decision>, Vec<PackagePath>),
     Import,
 }
 
@@ -140,9 +146,11 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
     intents.keep(signed.iter().flat_map(signed::Signed::files));
     let mut leases = Vec::new();
     let mut announced = Vec::new();
-    let mut imports = Vec::new();
+    let mut notes = Vec::new();
     let branch = &repository.guarded.key().registration.branch;
     let after = Refs::after(&view, &push.updates);
+    // One time for all: the changes of one push are known by it (see `verdict_refs`).
+    let at = clock::now();
     for (update, judged) in push.updates.iter().zip(judged) {
         if by_verdict_ref(update) {
             if let Some(process) = push.process.filter(|_| !only_verdicts) {
@@ -153,17 +161,19 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         let commit = update.new.or(update.old);
         let deed = commit.map(|commit| Deed {
             certificate: certificate.clone(),
-            ..Deed::new(actor.name.clone(), clock::now(), commit, Via::Push)
+            ..Deed::new(actor.name.clone(), at, commit, Via::Push)
         });
         let purpose = match (judged, deed) {
             (Judged::Change(decision), Some(_)) => {
-                let deed = Deed { certificate: certificate.clone(), ..decision.deed(actor) };
+                let deed = Deed { at, certificate: certificate.clone(), ..decision.deed(actor) };
                 let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
                 let mut intent = transition::intent(&decision, &deed, None);
                 intent.variables = push.variables.clone();
                 // What this leaves out, the settlement names before it moves it.
-                let left = after.left_of(&reader, branch, entry, &intent);
-                announcement::name(&mut intent.moves, &left.ok().flatten().unwrap_or_default());
+                let left = after.completion(&reader, branch, entry, &intent);
+                if let Ok(Completion::Finish(left)) = left {
+                    announcement::name(&mut intent.moves, &left);
+                }
                 entry.intent = Some(intent);
                 let decided = (*decision.clone(), deed.clone());
                 ruled::tell(repository, Door::Git, &decided);
@@ -171,8 +181,28 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
                 Purpose::Change(decision, deed)
             }
             (Judged::Part(change), _) => Purpose::Part(change.package),
+            (Judged::Branch(decisions, passed), Some(deed)) => {
+                let mut decided = Vec::with_capacity(decisions.len());
+                for decision in decisions {
+                    let own = Deed { at, certificate: certificate.clone(), ..decision.deed(actor) };
+                    let entry = intents.entry(&view, &decision.change.package, &decision.change.workspace);
+                    let intent = transition::intent(&decision, &own, None);
+                    let variables = push.variables.clone();
+                    entry.intent = Some(Intent { pushed: update.new, variables, ..intent });
+                    let one = (decision, own);
+                    ruled::tell(repository, Door::Git, &one);
+                    decided.push(one);
+                }
+                announced.extend(decided.iter().cloned());
+                let trunk = Trunk { decided, passed, deed };
+                if let Some(note) = trunk.note(&update.name) {
+                    notes.push(note);
+                    intents.tell();
+                }
+                Purpose::Trunk(Box::new(trunk))
+            }
             (Judged::Import, Some(deed)) => {
-                imports.push(format!("import {} at {} by {}", update.name, deed.commit, deed.by));
+                notes.push(format!("import {} at {} by {}", update.name, deed.commit, deed.by));
                 intents.tell();
                 Purpose::Import(update.name.clone(), deed)
             }
@@ -198,7 +228,7 @@ pub fn pre_receive(repository: &ManagedRepository, push: &Push, quarantine: Opti
         }
     }
     let begun = (!announced.is_empty()).then(|| transition::message(&announced));
-    let message = format!("Begin: {}", begun.into_iter().chain(imports).collect::<Vec<_>>().join("\n\n"));
+    let message = format!("Begin: {}", begun.into_iter().chain(notes).collect::<Vec<_>>().join("\n\n"));
     let recorded = !intents.is_empty();
     if let Err(error) = record::append(&repository.guarded, &writer, &view, intents, &message, person(&actor.name)) {
         return Verdict::all_refused(push, &transition::not_moved(error));
@@ -305,6 +335,7 @@ pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, upda
     };
     let reader = repository.guarded.store().reader();
     let registration = &repository.guarded.key().registration;
+    let ground = Ground { registration, view: &view, reader: &reader, trunk: trunk::Trunk::Refuse, import: false };
     let refs: Vec<(RefName, Option<Refusal>)> = updates
         .iter()
         .map(|update| {
@@ -313,14 +344,10 @@ pub fn prepared(repository: &ManagedRepository, process: Option<ProcessId>, upda
             }
             let old = view.snapshot.get(&update.name).map(|value| value.target);
             let update = PushedRef { old, ..update.clone() };
-            let meaning = match read(&update, registration, &view, &reader) {
-                Ok(Meaning::Branch) => branch::judge(&update, registration, &view, &reader),
-                other => other,
-            };
-            let refusal = match meaning {
+            let refusal = match read(&update, ground) {
                 Ok(Meaning::Unmanaged) => None,
                 Ok(Meaning::ImportOnly(refusal)) | Err(refusal) => Some(refusal),
-                Ok(Meaning::Change(_) | Meaning::Branch) => Some(
+                Ok(Meaning::Change(_) | Meaning::Branch(_)) => Some(
                     Refusal::new(
                         Code::NoIdentity,
                         format!("{} is changed behind the door, where nobody is known", update.name.shortened()),
@@ -344,10 +371,6 @@ fn brings_nothing(repository: &ManagedRepository, push: &Push) -> bool {
     push.updates.iter().filter_map(|update| update.new).all(|new| reader.exists(new).unwrap_or(false))
 }
 
-fn is_verdict_ref(name: &RefName) -> bool {
-    name.as_str().starts_with(APPROVE) || name.as_str().starts_with(REJECT)
-}
-
 fn judge(
     repository: &ManagedRepository,
     push: &Push,
@@ -358,49 +381,79 @@ fn judge(
 ) -> Vec<Result<Judged, Refusal>> {
     let guarded = &repository.guarded;
     let registration = &guarded.key().registration;
+    let ground = Ground { registration, view, reader, trunk: repository.trunk(), import: push.import };
     let meanings: Vec<Result<Meaning, Refusal>> = push
         .updates
         .iter()
-        .map(|update| {
-            let meaning = match read(update, registration, view, reader)? {
-                Meaning::Branch => branch::judge(update, registration, view, reader)?,
-                other => other,
-            };
-            match meaning {
-                Meaning::Change(_) | Meaning::ImportOnly(_) => still_there(update, view).map(|()| meaning),
-                Meaning::Unmanaged | Meaning::Branch => Ok(meaning),
-            }
-        })
-        .collect();
-    let changes: Vec<Option<Change>> = meanings
-        .iter()
-        .map(|meaning| match meaning {
-            Ok(Meaning::Change(change)) => Some(change.clone()),
-            _ => None,
+        .map(|update| match read(update, ground)? {
+            Meaning::Unmanaged => Ok(Meaning::Unmanaged),
+            meaning => still_there(update, view).map(|()| meaning),
         })
         .collect();
     let terms = repository.terms(push.break_glass.clone(), signed.map(|signed| signed.certificate.clone()));
     let scene = Scene { guarded, view, reader, limits, terms: &terms };
+    let members: Vec<Member> = meanings.iter().enumerate().flat_map(|(at, meaning)| members(at, meaning)).collect();
+    let decided = |one: &Member| -> Result<Option<Decision>, Refusal> {
+        let actor = push.actor.as_ref().map_err(Clone::clone)?;
+        free(repository, push, &one.change.package, &one.change.workspace)?;
+        match company(one, &members) {
+            Company::Alone => decide(scene, actor, &one.change).map(Some),
+            Company::Part => Ok(None),
+            Company::Clash(refusal) => Err(refusal),
+        }
+    };
     meanings
         .into_iter()
         .enumerate()
         .map(|(at, meaning)| match meaning? {
-            Meaning::Unmanaged | Meaning::Branch => Ok(Judged::Unmanaged),
+            Meaning::Unmanaged => Ok(Judged::Unmanaged),
             Meaning::ImportOnly(refusal) => import(push, refusal),
-            Meaning::Change(change) => {
-                let actor = push.actor.as_ref().map_err(Clone::clone)?;
-                if repository.leases().holds(&change.package, push.process) {
-                    repository.metrics.lease_wait(Door::Git);
-                    return Err(explain::busy(&change.package, &change.workspace));
+            Meaning::Change(change) => Ok(match decided(&Member { at, change: change.clone(), by_branch: false })? {
+                Some(decision) => Judged::Change(Box::new(decision)),
+                None => Judged::Part(change),
+            }),
+            Meaning::Branch(Move { changes, passed }) => {
+                let placeholder = registration.placeholder_workspace().unwrap_or_else(Workspace::lowest);
+                let mut decisions = Vec::with_capacity(changes.len());
+                for change in changes {
+                    // The branch is moved or not: no approval of several is kept for it.
+                    decisions
+                        .extend(decided(&Member { at, change, by_branch: true })?.map(Decision::whole).transpose()?);
                 }
-                match company(at, &change, &changes) {
-                    Company::Alone => Ok(Judged::Change(Box::new(decide(scene, actor, &change)?))),
-                    Company::Part => Ok(Judged::Part(change)),
-                    Company::Clash(refusal) => Err(refusal),
+                if decisions.is_empty() || !passed.is_empty() {
+                    let actor = push.actor.as_ref().map_err(Clone::clone)?;
+                    pass_branch(scene, actor, &passed, &placeholder)?;
                 }
+                passed.iter().try_for_each(|package| free(repository, push, package, &placeholder))?;
+                Ok(Judged::Branch(decisions, passed))
             }
         })
         .collect()
+}
+
+/// The changes that an update makes.
+fn members(at: usize, meaning: &Result<Meaning, Refusal>) -> Vec<Member> {
+    match meaning {
+        Ok(Meaning::Change(change)) => vec![Member { at, change: change.clone(), by_branch: false }],
+        Ok(Meaning::Branch(Move { changes, .. })) => {
+            changes.iter().map(|change| Member { at, change: change.clone(), by_branch: true }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Nobody else is changing the package at this moment.
+fn free(
+    repository: &ManagedRepository,
+    push: &Push,
+    package: &PackagePath,
+    workspace: &Workspace,
+) -> Result<(), Refusal> {
+    if repository.leases().holds(package, push.process) {
+        repository.metrics.lease_wait(Door::Git);
+        return Err(explain::busy(package, workspace));
+    }
+    Ok(())
 }
 
 /// The value that the pusher saw must be the one there is: git would refuse to move the ref later, without a reason.

@@ -76,7 +76,7 @@ fn every_mistake_names_its_line_and_what_to_write() {
         (rule("roles: {author: ['group:x']}"), "policy.yaml:4:20: there is no group \"x\" under groups"),
         (rule("readinessGates: ['']"), "policy.yaml:4:20: \"\" is no type of a condition"),
         (rule("unboundApprovals: no"), "policy.yaml:4:21: rules[0].unboundApprovals: unknown variant `no`"),
-        (rule("signed: [publish]"), "policy.yaml:4:12: \"publish\" is nothing that is done to a package; write save, "),
+        (rule("signed: [merge]"), "policy.yaml:4:12: \"merge\" is nothing that is done to a package; write save, "),
         (rule("reportOnly: [stale]"), "policy.yaml:4:16: \"stale\" is no code of a rule; the codes are reserved, "),
         (
             rule("freeze: [{from: 2026-01-01, until: 2026-01-02, timeZone: Europe/Bonn}]"),

@@ -39,7 +39,7 @@ impl Tally {
 }
 
 fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
-    let needed = block.approvals.filter(|_| question.action == Action::Approve)?.get();
+    let needed = block.approvals.filter(|_| matches!(question.action, Action::Approve | Action::Publish))?.get();
     if question.history.is_none() && needed > 1 {
         return Some(Answer::Depends(format!("the approvals of {needed} people are needed")));
     }

@@ -14,8 +14,15 @@ use crate::domain::refusal::{Code, Refusal};
 pub const RULE: Rule = Rule { code: Code::FourEyes, key: "fourEyes", ask };
 
 fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
-    if !block.four_eyes || !matches!(question.action, Action::Approve | Action::Delete) {
+    if !block.four_eyes || !matches!(question.action, Action::Approve | Action::Publish | Action::Delete) {
         return None;
+    }
+    if question.action == Action::Publish {
+        let reason =
+            format!("{} is published without a proposal, and rule {:?} wants four eyes", question.title(), block.name);
+        return Some(Answer::No(
+            Refusal::new(Code::FourEyes, reason).next("propose it, and have another user approve it"),
+        ));
     }
     let Some(entry) = question.history else {
         return Some(Answer::Depends(match question.action {

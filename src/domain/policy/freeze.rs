@@ -106,7 +106,7 @@ impl Freeze {
 }
 
 fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
-    if block.freezes.is_empty() || !matches!(question.action, Action::Approve | Action::Delete) {
+    if block.freezes.is_empty() || !matches!(question.action, Action::Approve | Action::Publish | Action::Delete) {
         return None;
     }
     let Some(freeze) = block.freezes.iter().find(|freeze| freeze.holds_at(question.now)) else {

@@ -12,7 +12,9 @@ use crate::krm::kptfile::ConditionStatus;
 pub const RULE: Rule = Rule { code: Code::GateRequired, key: "readinessGates", ask };
 
 fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
-    if block.readiness_gates.is_empty() || !matches!(question.action, Action::Propose | Action::Approve) {
+    if block.readiness_gates.is_empty()
+        || !matches!(question.action, Action::Propose | Action::Approve | Action::Publish)
+    {
         return None;
     }
     let wanted = block.readiness_gates.join(", ");

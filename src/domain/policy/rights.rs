@@ -43,6 +43,8 @@ pub enum Right {
     Approve,
     /// Either of the two above.
     AuthorOrApprove,
+    /// Both of them: publishing without a proposal.
+    AuthorAndApprove,
     /// Approving; or drafting, for the one who proposed.
     ApproveOrProposer,
     /// Taking over existing packages.
@@ -70,6 +72,7 @@ impl Actor {
             Right::Author => has(Role::Author),
             Right::Approve => has(Role::Approver),
             Right::AuthorOrApprove => has(Role::Author) || has(Role::Approver),
+            Right::AuthorAndApprove => has(Role::Author) && has(Role::Approver),
             Right::ApproveOrProposer => has(Role::Approver) || (has(Role::Author) && proposer == Some(&self.name)),
             Right::Admin => false,
         }
@@ -84,6 +87,7 @@ impl Right {
             Self::Author => "the role author",
             Self::Approve => "the role approver",
             Self::AuthorOrApprove => "the role author or approver",
+            Self::AuthorAndApprove => "the roles author and approver",
             Self::ApproveOrProposer => "the role approver, or to be the author who proposed it",
             Self::Admin => "the role admin",
         }
@@ -103,6 +107,7 @@ mod tests {
             (Right::Author, [false, true, false, true]),
             (Right::Approve, [false, false, true, true]),
             (Right::AuthorOrApprove, [false, true, true, true]),
+            (Right::AuthorAndApprove, [false, false, false, true]),
             (Right::ApproveOrProposer, [false, false, true, true]),
             (Right::Admin, [false, false, false, true]),
         ];
@@ -113,6 +118,7 @@ mod tests {
             assert!(!actor(&[]).holds(right, Some(&name("ann"))), "nobody {right:?}");
         }
         assert!(actor(&[Role::Author]).holds(Right::ApproveOrProposer, Some(&name("ann"))));
+        assert!(actor(&[Role::Author, Role::Approver]).holds(Right::AuthorAndApprove, None));
         assert!(!actor(&[Role::Reader]).holds(Right::ApproveOrProposer, Some(&name("ann"))));
     }
 }

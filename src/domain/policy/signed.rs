@@ -14,7 +14,7 @@ use crate::domain::refusal::{Code, Refusal};
 pub const RULE: Rule = Rule { code: Code::NotSigned, key: "signed", ask };
 
 fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
-    if !block.signed.contains(&question.action) {
+    if !wants(block, question.action) {
         return None;
     }
     if let Some(certificate) = question.certificate {
@@ -36,6 +36,12 @@ fn ask(block: &Block, question: &Question<'_>) -> Option<Answer> {
     ))
 }
 
+/// Whether a rule wants an action signed. Where approvals are to be signed, nothing is published without a signature by
+/// pushing it to the branch either.
+fn wants(block: &Block, action: Action) -> bool {
+    block.signed.contains(&action) || (action == Action::Publish && block.signed.contains(&Action::Approve))
+}
+
 /// The push that would do it.
 fn command(question: &Question<'_>) -> String {
     let (package, workspace) = (question.scope.package, question.workspace);
@@ -45,6 +51,7 @@ fn command(question: &Question<'_>) -> String {
         Action::Propose => format!("{commit}:{PROPOSED}{package}/{workspace}"),
         Action::Approve => format!("{commit}:{APPROVE}{package}/{workspace}"),
         Action::Reject => format!("{commit}:{REJECT}{package}/{workspace}"),
+        Action::Publish => format!("{commit}:<branch>"),
         Action::DropDraft => format!(":{DRAFTS}{package}/{workspace}"),
         Action::DropProposal => format!(":{PROPOSED}{package}/{workspace}"),
         // By the revision's number, which is not asked for here.

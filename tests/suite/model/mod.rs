@@ -80,6 +80,7 @@ fn make(real: &mut Real, model: &mut Model, wanted: &Move) -> Result<(), String>
                 Action::DropProposal => format!(":refs/heads/proposed/{p}/{w}"),
                 Action::Reject => format!("{commit}:refs/reject/{p}/{w}"),
                 Action::Approve => format!("{commit}:refs/approve/{p}/{w}"),
+                Action::Publish => return Ok(()),
                 Action::ProposeDeletion if number > 0 && number < 99 => {
                     format!("{tag}:refs/heads/deletionProposed/{p}/v{number}")
                 }
