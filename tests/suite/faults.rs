@@ -85,6 +85,17 @@ fn an_approval_by_push_is_given_or_not() {
 }
 
 #[test]
+fn an_approval_by_moving_the_branch_is_given_or_not() {
+    interrupt(&Case {
+        name: "approve by moving the branch",
+        before: Stage::propose,
+        change: |stage, _| stage.push("HEAD:main"),
+        states: ("Proposed", "Published"),
+        deed: "approve",
+    });
+}
+
+#[test]
 fn a_proposal_by_api_is_made_or_not() {
     interrupt(&PROPOSE_BY_API);
 }

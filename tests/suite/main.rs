@@ -50,6 +50,7 @@ mod porch_client;
 mod push_approvals;
 mod push_borders;
 mod push_drafts;
+mod push_many;
 mod push_merges;
 mod push_published;
 mod push_rules;
