@@ -210,3 +210,32 @@ fn merging_a_proposal_s_pull_request_is_an_approval_and_needs_its_right() {
     }
     assert_eq!(lifecycle(&gitea, OBJECT), "Proposed");
 }
+
+#[test]
+fn merging_a_proposal_s_pull_request_approves_it_in_every_style() {
+    let (gitea, ann) = stage();
+    let styles = ["merge", "squash", "rebase"].into_iter().flat_map(|style| [(style, false), (style, true)]);
+    for (number, (style, delete_branch)) in (1..).zip(styles) {
+        let workspace = format!("w{number}");
+        ann.reset();
+        ann.package(P, &format!("{style} {delete_branch}"));
+        ann.propose(P, &workspace).ok();
+        branches(&gitea, &["main", &format!("proposed/net/router/{workspace}")]);
+        let request = open_pull_request(&gitea, &format!("proposed/net/router/{workspace}"));
+        let reply = merge(&gitea, "bob", request, style, delete_branch);
+        assert_eq!(reply.code, 200, "{style}: {reply:?}");
+        let object = format!("team-packages.net.router.{workspace}");
+        assert_eq!(lifecycle(&gitea, &object), "Published", "{style}");
+        assert_eq!(gitea.world.field(&object, "{.spec.revision}"), number.to_string());
+        let deed = gitea.on_disk("packages", &["log", "--format=%an: %s", "refs/stoop/ledger"]).ok().stdout;
+        assert!(deed.contains(&format!("bob: approve {P} {workspace} as v{number}")), "{style}: {deed}");
+        branches(&gitea, &["main"]);
+        let request = gitea.api("ann", "GET", &format!("repos/team/packages/pulls/{request}"), "").body;
+        assert!(request["merged"] == true && request["merged_by"]["login"] == "bob", "{style}: {request}");
+    }
+    tags(
+        &gitea,
+        &["net/router/v1", "net/router/v2", "net/router/v3", "net/router/v4", "net/router/v5", "net/router/v6"],
+    );
+    gitea.on_disk("packages", &["fsck", "--strict", "--no-dangling"]).ok();
+}
