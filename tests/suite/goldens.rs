@@ -98,6 +98,17 @@ fn the_conversation_of_a_package_s_life_is_the_golden_one() {
     ann.package("net/router", "five");
     ann.draft("net/router", "w4").ok();
     tell("drop a draft", &ann.push(":refs/heads/drafts/net/router/w4").ok());
+    ann.reset();
+    let sixth = ann.package("net/router", "six");
+    ann.propose("net/router", "w5").ok();
+    tell("merge a proposal without the right", &ann.push("HEAD:main"));
+    bob.git(&["fetch", "-q", "origin", &sixth]).ok();
+    bob.git(&["reset", "-q", "--hard", &sixth]).ok();
+    bob.package("net/router", "nearly six");
+    tell("merge other content than what is proposed", &bob.push("HEAD:main"));
+    tell("merge the proposal", &bob.push(&format!("{sixth}:main")).ok());
+    ann.reset();
+    ann.package("net/router", "seven");
     world.stop_daemon("TERM");
     let bare = world.bare("packages");
     let disk = bare.to_str().expect("text");

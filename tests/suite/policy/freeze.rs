@@ -5,7 +5,7 @@ use crate::steps::settled_ledger;
 use crate::untouched::refused;
 
 /// A freeze that holds now, whenever that is, and one that does not.
-const FROZEN: &str = "rules:\n- name: all year\n  freeze:\n  - {name: a long one, from: 2020-01-01, until: 2999-01-01, timeZone: Europe/Berlin}\n";
+pub(super) const FROZEN: &str = "rules:\n- name: all year\n  freeze:\n  - {name: a long one, from: 2020-01-01, until: 2999-01-01, timeZone: Europe/Berlin}\n";
 const OVER: &str =
     "rules:\n- name: all year\n  freeze:\n  - {from: 2020-01-01, until: 2021-01-01, timeZone: Europe/Berlin}\n";
 

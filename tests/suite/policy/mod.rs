@@ -10,6 +10,7 @@ use crate::support::{Answer, Workdir, World, eventually};
 
 mod approvals;
 mod asked;
+mod branch_moves;
 mod break_glass;
 mod four_eyes;
 mod freeze;

@@ -35,6 +35,21 @@ fn where_the_policy_wants_signatures_no_door_approves_without() {
     assert_eq!(world.refs("packages"), before);
     signers.push(&sid, "origin", &approve).ok();
     assert_eq!(lifecycle(&world, "w1"), "Published");
+    // A merge is an approval like any other, and its signature stands for each package in it.
+    let merged = ann.package("net/dns", "one");
+    ann.propose("net/dns", "w1").ok();
+    sid.reset();
+    sid.git(&["fetch", "-q", "origin", &merged]).ok();
+    sid.git(&["merge", "-q", "--squash", &merged]).ok();
+    sid.git(&["checkout", "-q", "origin/main", "--", P]).ok();
+    sid.commit("a merge by a squash");
+    sid.push("HEAD:main").refused("[not-signed]").refused("sid may not approve net/dns w1 like this");
+    signers.push(&sid, "origin", &["HEAD:main"]).ok();
+    assert_eq!(world.field("packages.net.dns.w1", "{.spec.lifecycle}"), "Published");
+    settled_ledger(&world);
+    let said = world.stoop(&["audit", "verify", world.bare("packages").to_str().expect("text")]).ok().stdout;
+    assert!(said.contains(" 2 of them signed"), "{said}");
+    ann.reset();
     // Past it only by breaking the glass.
     let second = ann.package(P, "two");
     ann.propose(P, "w2").ok();
