@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 /// What is pushed and what it means; then the stories that push it, allowed and refused.
-const ROWS: [(&str, &[&str]); 22] = [
+const ROWS: [(&str, &[&str]); 25] = [
     (
         "create or update drafts/<P>/<W>: save a draft",
         &[
@@ -53,6 +53,35 @@ const ROWS: [(&str, &[&str]); 22] = [
     (
         "the registered branch moves and touches no package, or is deleted or moved back",
         &["push_borders::the_registered_branch_takes_what_is_no_package_and_nothing_else"],
+    ),
+    (
+        "the registered branch moves to what is proposed: approve that",
+        &[
+            "push_merges::a_fast_forward_onto_a_proposal_approves_it",
+            "push_merges::a_merge_commit_approves_what_it_merges",
+            "push_merges::a_squash_approves_the_proposal_whose_tree_it_has",
+            "push_merges::several_proposals_are_approved_by_one_merge_or_none_is",
+            "push_merges::a_merge_is_an_approval_with_all_its_rules",
+            "policy::branch_moves::who_had_a_hand_in_it_may_not_merge_it",
+            "gitea::merging_a_proposal_s_pull_request_approves_it_in_every_style",
+        ],
+    ),
+    (
+        "the registered branch changes packages otherwise: by the setting trunk",
+        &[
+            "push_trunk::published_straight_from_the_branch",
+            "push_trunk::publishing_from_the_branch_keeps_every_rule",
+            "push_trunk::let_pass_and_published_by_nobody",
+            "push_trunk::a_package_is_removed_from_the_branch_when_that_is_proposed",
+            "policy::branch_moves::what_is_published_from_the_branch_is_under_every_rule",
+        ],
+    ),
+    (
+        "many refs in one push",
+        &[
+            "push_many::a_hundred_approvals_are_published_in_one_transaction_or_none_is",
+            "push_many::the_same_where_another_program_owns_proc_receive",
+        ],
     ),
     (
         "the registered branch is created; a repository without a package is an ordinary one",
