@@ -145,6 +145,7 @@ const ROWS: [(&str, &[&str]); 25] = [
         "several Repositories over one bare repository",
         &[
             "shared_repository::two_repositories_live_in_one_bare_repository_by_both_doors",
+            "shared_repository::a_rule_for_one_of_them_is_no_rule_for_the_other",
             "shared_repository::repositories_come_to_a_bare_repository_and_go_while_the_daemon_runs",
         ],
     ),

@@ -11,9 +11,20 @@ const TWO: &str = "repositories:\n\
     - {path: mono, name: edge, namespace: prod, directory: edge, deployment: true}\n";
 
 fn shared() -> (World, Workdir, Workdir) {
+    shared_under(None)
+}
+
+/// The same under the rules of a policy.
+fn shared_under(rules: Option<&str>) -> (World, Workdir, Workdir) {
     let mut world = World::without_daemon();
     world.create_repository("mono");
-    world.configure(TWO);
+    match rules {
+        None => world.configure(TWO),
+        Some(rules) => {
+            std::fs::write(world.path().join("policy.yaml"), format!("serial: 1\nrules:\n{rules}")).expect("written");
+            world.configure(&format!("policy: policy.yaml\n{TWO}"));
+        }
+    }
     world.start_daemon();
     world.wait_for_repository("mono");
     let (ann, bob) = (world.clone("ann", "mono"), world.clone("bob", "mono"));
@@ -146,6 +157,34 @@ fn two_repositories_live_in_one_bare_repository_by_both_doors() {
     world.on_disk("mono", &["-c", "core.hooksPath=/dev/null", "update-ref", "refs/tags/edge/web/v9", "main"]).ok();
     let told = world.stoop(&audit);
     assert!(told.code == 1 && told.stdout.contains("edge/web/v9 is at"), "{told:?}");
+}
+
+#[test]
+fn a_rule_for_one_of_them_is_no_rule_for_the_other() {
+    let rules = "- name: the edge\n  repositories: [prod/edge]\n  reservedFor: {approver: [amy]}\n";
+    let (world, ann, bob) = shared_under(Some(rules));
+    let propose = |package: &str| {
+        ann.reset();
+        let commit = ann.package(package, "one");
+        ann.propose(package, "w1").ok();
+        bob.git(&["fetch", "-q", "origin", &commit]).ok();
+        format!("{commit}:refs/approve/{package}/w1")
+    };
+    let (blue, edge) = (propose("blue/prints/web"), propose("edge/web"));
+    let text = "bob may not approve edge/web w1: rule \"the edge\" reserves this for amy";
+    refused(&world, "reserved", text, || bob.push(&edge));
+    refused(&world, "reserved", text, || bob.git(&["push", "--atomic", "origin", &blue, &edge]));
+    set(&world, "bob", ("prod", "edge.web.w1"), "Published").refused("reserves this for amy");
+    bob.push(&blue).ok();
+    set(&world, "amy", ("prod", "edge.web.w1"), "Published").ok();
+    let config = world.config();
+    let why = |repository: &str| {
+        let (config, namespace) =
+            (config.to_str().expect("text"), if repository == "edge" { "prod" } else { "default" });
+        let place = ["--config", config, "--repository", repository, "--namespace", namespace];
+        world.stoop(&[&["policy", "why", "bob", "approve", "any/package"], &place[..]].concat()).stdout
+    };
+    assert!(why("edge").starts_with("no: ") && !why("blue").starts_with("no: "), "{}{}", why("edge"), why("blue"));
 }
 
 #[test]
