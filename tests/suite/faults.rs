@@ -14,11 +14,15 @@ use crate::interrupted::{
     recorded,
 };
 use crate::steps::settled_ledger;
-use crate::support::eventually;
+use crate::support::{World, eventually};
 
 /// Interrupts a transition at every step, however often it comes there.
 fn interrupt(case: &Case) -> Stage {
-    let mut stage = Stage::new();
+    interrupt_on(Stage::new(), case, |_, number| format!("w{number}"))
+}
+
+/// The same on a stage of its own; `name` gives the workspace of each time.
+fn interrupt_on(mut stage: Stage, case: &Case, name: fn(&Stage, u32) -> String) -> Stage {
     // The ledger begins with something that is not interrupted.
     stage.draft("w0");
     let (mut number, mut died) = (0, 0);
@@ -26,7 +30,7 @@ fn interrupt(case: &Case) -> Stage {
     for (step, who) in kills {
         for count in 1.. {
             number += 1;
-            let workspace = format!("w{number}");
+            let workspace = name(&stage, number);
             (case.before)(&stage, &workspace);
             settled_ledger(&stage.world);
             assert_eq!(stage.lifecycle(&workspace), case.states.0, "{}: before", case.name);
@@ -93,6 +97,22 @@ fn an_approval_by_moving_the_branch_is_given_or_not() {
         states: ("Proposed", "Published"),
         deed: "approve",
     });
+}
+
+#[test]
+fn a_publication_from_the_branch_is_made_or_not() {
+    let mut world = World::without_daemon();
+    world.configure("repositories:\n- path: packages\n  trunk: publish\n");
+    world.start_daemon();
+    world.create_repository("packages");
+    let case = Case {
+        name: "publish from the branch",
+        before: |stage, workspace| stage.write(workspace),
+        change: |stage, _| stage.push("HEAD:main"),
+        states: ("", "Published"),
+        deed: "publish",
+    };
+    interrupt_on(Stage::on(world), &case, |stage, _| stage.next_segment());
 }
 
 #[test]

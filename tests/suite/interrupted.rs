@@ -30,7 +30,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let world = World::with_repository();
+        Self::on(World::with_repository())
+    }
+
+    /// On a world that has `packages.git` and a running daemon.
+    pub(crate) fn on(world: World) -> Self {
         let amy = world.clone("amy", "packages");
         let path = world.bare("packages");
         amy.git(&["remote", "set-url", "origin", path.to_str().expect("text")]).ok();
@@ -75,10 +79,18 @@ impl Stage {
 
     /// The tag's last segment of the revision that was published last; read from the disk, where nothing is made to fail.
     pub(crate) fn segment(&self) -> String {
+        format!("v{}", self.newest().expect("a revision is published"))
+    }
+
+    /// The last segment of the tag of the revision that is published next.
+    pub(crate) fn next_segment(&self) -> String {
+        format!("v{}", self.newest().unwrap_or(0) + 1)
+    }
+
+    fn newest(&self) -> Option<u32> {
         let pattern = format!("refs/tags/{P}/v*");
         let tags = self.world.on_disk("packages", &["for-each-ref", "--format=%(refname:lstrip=-1)", &pattern]).ok();
-        let newest = tags.stdout.lines().filter_map(|tag| tag.strip_prefix('v')?.parse::<u32>().ok()).max();
-        format!("v{}", newest.expect("a revision is published"))
+        tags.stdout.lines().filter_map(|tag| tag.strip_prefix('v')?.parse::<u32>().ok()).max()
     }
 
     pub(crate) fn kubectl(&self, lifecycle: &str, workspace: &str) -> Answer {
