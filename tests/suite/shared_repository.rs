@@ -176,7 +176,17 @@ fn a_rule_for_one_of_them_is_no_rule_for_the_other() {
     refused(&world, "reserved", text, || bob.git(&["push", "--atomic", "origin", &blue, &edge]));
     set(&world, "bob", ("prod", "edge.web.w1"), "Published").refused("reserves this for amy");
     bob.push(&blue).ok();
-    set(&world, "amy", ("prod", "edge.web.w1"), "Published").ok();
+    // Nor by moving the branch that both share.
+    let amy = world.clone("amy", "mono");
+    let merge = |by: &Workdir| {
+        by.reset();
+        by.git(&["merge", "-q", "--no-ff", "-m", "the edge", "origin/proposed/edge/web/w1"]).ok();
+        by.push("HEAD:main")
+    };
+    refused(&world, "reserved", text, || merge(&bob));
+    merge(&amy).ok();
+    let published = "prod edge.web.w1 edge web Published 1".to_owned();
+    assert!(listing(&world).contains(&published), "{:?}", listing(&world));
     let config = world.config();
     let why = |repository: &str| {
         let (config, namespace) =
