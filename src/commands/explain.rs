@@ -31,6 +31,15 @@ pub fn unfinished(change: &Change, intent: &Intent) -> Refusal {
     )
 }
 
+/// What is told of a package that the branch holds and that cannot be published yet: `existing` stands where its tag belongs.
+pub fn stuck(package: &PackagePath, workspace: &Workspace, branch: &str, existing: &RefName) -> String {
+    format!(
+        "{}: {branch} holds it, but it is not published yet: {} stands in the way of its tag. Delete that: git push origin :{existing}",
+        title(package, workspace),
+        existing.shortened()
+    )
+}
+
 /// The refusal of an illegal step; `there` is the commit of the package revision, where there is one.
 pub fn illegal_step(change: &Change, state: State, code: Code, there: Option<ObjectId>) -> Refusal {
     let (package, workspace) = (&change.package, &change.workspace);

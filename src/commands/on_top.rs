@@ -17,7 +17,7 @@ use crate::domain::oid::ObjectId;
 use crate::domain::ref_plan::RefEdit;
 use crate::domain::refs::{RefName, RevisionNumber};
 use crate::domain::refusal::Refusal;
-use crate::git::{GitError, NewCommit, Reader, transact};
+use crate::git::{GitError, NewCommit, Reader, name_conflict, transact};
 use crate::index::guarded::{View, Writer};
 
 /// What is to be moved, and the intents with the commits that it moves the refs to.
@@ -54,6 +54,13 @@ pub(super) fn finish(
         prepared.moved(guarded);
     }
     Ok(begun)
+}
+
+/// The ref that stands where a transition's tag is to be made, if one does: somebody made it since the push was judged.
+pub(super) fn obstacle(view: &View, entry: &Entry, intent: &Intent) -> Option<RefName> {
+    let tag = RefName::tag(&entry.package, &intent.revision?.segment());
+    let same = view.snapshot.get(&tag).is_some().then(|| tag.clone());
+    same.or_else(|| name_conflict(&view.snapshot, &tag))
 }
 
 fn plan(view: &View, reader: &Reader, branch: &RefName, begun: Vec<(Entry, Intent)>) -> Result<Plan, GitError> {

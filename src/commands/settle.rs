@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::completed;
 use super::decide::Decision;
+use super::explain;
 use super::findings;
 use super::lease::{Lease, LeaseStage, Purpose};
 use super::on_top;
@@ -20,6 +21,7 @@ use super::verdict_refs::{self, is_verdict_ref};
 use crate::domain::announcement::{self, Announcement};
 use crate::domain::completion::Completion;
 use crate::domain::ledger::{Deed, Entry, Intent, Published};
+use crate::domain::names::PackagePath;
 use crate::domain::refs::{RefKind, RefName, classify};
 use crate::git::GitError;
 use crate::index::assemble::of_package;
@@ -38,6 +40,8 @@ struct Found {
     imports: Vec<(RefName, Deed)>,
     /// What the ledger's log is to say besides.
     notes: Vec<String>,
+    /// Packages whose revision cannot be published yet although the branch holds it, and what to tell of each.
+    stuck: Vec<(PackagePath, String)>,
 }
 
 impl Found {
@@ -144,7 +148,15 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
                 edits.extend(missing);
                 unfinished.push((entry.clone(), intent));
             }
-            Completion::OnTop => on_top.push((entry.clone(), intent.clone())),
+            // One that somebody stands in the way of holds up no other.
+            Completion::OnTop => match on_top::obstacle(&view, entry, intent) {
+                None => on_top.push((entry.clone(), intent.clone())),
+                Some(existing) => {
+                    let sentence = explain::stuck(&entry.package, &entry.workspace, branch.shortened(), &existing);
+                    tracing::error!(repository = %guarded.key_of(&entry.package).name, "{sentence}");
+                    found.stuck.push((entry.package.clone(), sentence));
+                }
+            },
             Completion::NotBegun => found.dropped.push(entry.clone()),
         }
     }
@@ -194,7 +206,12 @@ fn tell(repository: &ManagedRepository, view: &View, found: &mut Found) {
             Purpose::Change(decision, deed) => vec![done(decision, deed)],
             Purpose::Trunk(trunk) => {
                 found.notes.extend(trunk.note(&lease.name));
-                let decided = trunk.decided.iter().map(|(decision, deed)| done(decision, deed));
+                let stuck = |decision: &Decision| {
+                    let of_package = found.stuck.iter().find(|(package, _)| *package == decision.change.package);
+                    of_package.map(|(_, sentence)| Told::Sentence(sentence.clone()))
+                };
+                let decided = trunk.decided.iter();
+                let decided = decided.map(|(decision, deed)| stuck(decision).unwrap_or_else(|| done(decision, deed)));
                 let branch = lease.name.shortened();
                 let passed = trunk.passed.iter().map(|package| Told::Sentence(reply::passed(package, branch)));
                 decided.chain(passed).collect()

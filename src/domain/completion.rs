@@ -60,7 +60,8 @@ pub fn complete(package: &PackagePath, workspace: &Workspace, intent: &Intent, s
                 let tag = RefEdit::create(RefName::tag(package, &number.segment()), merge);
                 finish(vec![Some(tag), delete(proposed(), seen.proposed)])
             }
-            (_, Some(_)) if intent.pushed.is_some() && seen.branch_has_push && seen.tag.is_none() => Completion::OnTop,
+            // Also while another's tag stands in the way: the branch is moved, and that is not undone.
+            (_, Some(_)) if intent.pushed.is_some() && seen.branch_has_push => Completion::OnTop,
             _ => Completion::NotBegun,
         },
         Action::ProposeDeletion if seen.marker.is_some() => finish(vec![]),
@@ -135,6 +136,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_tag_made_by_somebody_else_does_not_undo_a_moved_branch() {
+        let (package, workspace) = (PackagePath::parse("a").expect("valid"), Workspace::parse("w").expect("valid"));
+        let mut intent = intent(Action::Approve);
+        (intent.merge, intent.pushed) = (None, Some(oid('f')));
+        let seen = Seen { tag: Some(oid('9')), branch_has_push: true, ..Seen::default() };
+        assert_eq!(complete(&package, &workspace, &intent, &seen), Completion::OnTop);
+        let seen = Seen { branch_has_push: false, ..seen };
+        assert_eq!(complete(&package, &workspace, &intent, &seen), Completion::NotBegun);
     }
 
     /// Every prefix of an action's edits, applied to the state before it, must lead to the state after it or count as

@@ -5,7 +5,7 @@
 
 use crate::packages::Shelf;
 use crate::steps::{P, lifecycle, settled_ledger};
-use crate::support::{Answer, World, config_map};
+use crate::support::{Answer, World, config_map, eventually};
 use crate::untouched::refused;
 
 /// A line that Porch writes on a draft's commit, with the task that made it.
@@ -98,6 +98,55 @@ fn a_merge_commit_approves_what_it_merges() {
     published(&shelf.world, (P, "w1", 1), &merge, "bob");
     assert_eq!(shelf.world.field("packages.net.router.w1", "{.spec.tasks[0].type}"), "init");
     assert_eq!(lifecycle(&shelf.world, "main"), "Published");
+}
+
+#[test]
+fn a_merge_leaves_room_for_the_tag_that_it_gets() {
+    let shelf = Shelf::new();
+    let world = &shelf.world;
+    let begin = git(world, &["rev-parse", "main"]);
+    let commit = propose(&shelf, P, "w1");
+    let to_main = format!("{commit}:main");
+    // Tags that show no package are nobody's business, except beside a push that needs their names.
+    for tag in ["net/router/v1", "net/router/v1/x", "net/router", "net"] {
+        let tag = format!("{begin}:refs/tags/{tag}");
+        for atomic in ["--atomic", "--no-atomic"] {
+            refused(world, "ref-conflict", "net/router w1 gets the tag net/router/v1", || {
+                shelf.bob.git(&["push", atomic, "origin", &to_main, &tag])
+            });
+        }
+    }
+    shelf.bob.git(&["push", "origin", &to_main, &format!("{begin}:refs/tags/net/router/v10")]).ok();
+    published(world, (P, "w1", 1), &commit, "bob");
+}
+
+/// A hook of others that runs between the verdict and the move is as good as another client at that moment.
+#[test]
+fn a_tag_that_is_made_while_a_merge_is_pushed_only_delays_it() {
+    let shelf = Shelf::new();
+    let world = &shelf.world;
+    let begin = git(world, &["rev-parse", "main"]);
+    let commit = propose(&shelf, P, "w1");
+    let hook = world.bare("packages").join("hooks/update");
+    let script =
+        format!("#!/bin/sh\nexec git -c core.hooksPath=/dev/null update-ref refs/tags/net/router/v1 {begin}\n");
+    std::fs::write(&hook, script).expect("written");
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    let answer = shelf.bob.push(&format!("{commit}:main")).ok();
+    std::fs::remove_file(&hook).expect("removed");
+    let text = "net/router w1: main holds it, but it is not published yet: net/router/v1 stands in the way of its tag";
+    assert!(answer.stderr.replace("\nremote: ", " ").contains(text), "{}", answer.stderr);
+    assert_eq!(lifecycle(world, "w1"), "Proposed");
+    // Other packages go on.
+    let other = propose(&shelf, "net/dns", "w1");
+    shelf.bob.git(&["merge", "-q", "--no-edit", &other]).ok();
+    let merge = shelf.bob.head();
+    shelf.bob.push("HEAD:main").ok();
+    published(world, ("net/dns", "w1", 1), &merge, "bob");
+    shelf.ann.push(":refs/tags/net/router/v1").ok();
+    eventually("it is published", || (lifecycle(world, "w1") == "Published").then_some(()));
+    let tag = git(world, &["rev-parse", "refs/tags/net/router/v1"]);
+    world.on_disk("packages", &["merge-base", "--is-ancestor", &tag, "main"]).ok();
 }
 
 #[test]

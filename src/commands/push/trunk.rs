@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::branch::{Ground, forged, peel};
-use super::read::{Meaning, Move};
-use crate::commands::decide::{failed, next_number, segment};
+use super::read::{Meaning, Move, PushedRef};
+use crate::commands::decide::{Decision, failed, next_number, segment};
 use crate::commands::explain::title;
 use crate::domain::change::Change;
 use crate::domain::ledger::Via;
@@ -15,7 +15,7 @@ use crate::domain::lifecycle::{Action, Lifecycle};
 use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::oid::ObjectId;
 use crate::domain::package::PackageRevision;
-use crate::domain::refs::RefName;
+use crate::domain::refs::{RefName, TAGS};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::trunk::{Choice, Standing, Trunk, choose, workspace};
 use crate::git::GitError;
@@ -118,6 +118,32 @@ fn of(package: &PackagePath, new: ObjectId, ground: Ground<'_>) -> Result<OfPack
         }
         (Choice::Nothing, Trunk::Allow) => Ok(OfPackage::Pass),
     }
+}
+
+/// The tags of what is published come after git has moved the branch, when there is no way back: no other ref of the push may
+/// stand in their way.
+pub(super) fn tags_are_free(decisions: &[Decision], pushed: &[PushedRef]) -> Result<(), Refusal> {
+    let made = || pushed.iter().filter(|update| update.new.is_some() && update.name.as_str().starts_with(TAGS));
+    for decision in decisions.iter().filter(|decision| decision.change.action != Action::Delete) {
+        let Some(number) = decision.number else { continue };
+        let tag = RefName::tag(&decision.change.package, &number.segment());
+        if let Some(other) =
+            made().find(|update| is_at_or_below(&update.name, &tag) || is_at_or_below(&tag, &update.name))
+        {
+            let title = title(&decision.change.package, &decision.change.workspace);
+            let reason = format!(
+                "{title} gets the tag {}, which this push's {} does not leave room for",
+                tag.shortened(),
+                other.name.shortened()
+            );
+            return Err(Refusal::new(Code::RefConflict, reason).next(format!("leave {} out of the push", other.name)));
+        }
+    }
+    Ok(())
+}
+
+fn is_at_or_below(name: &RefName, other: &RefName) -> bool {
+    name.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn propose(package: &PackagePath) -> String {

@@ -13,6 +13,7 @@ use super::fit::MOST_LINES;
 use super::read::{Meaning, Move, PushedRef, read};
 use super::signed::PushedCertificate;
 use super::told::{self, Audience, Told};
+use super::trunk::tags_are_free;
 use super::{reply, signed};
 use crate::commands::decide::{Decision, Scene, decide, failed, pass_branch};
 use crate::commands::explain;
@@ -420,6 +421,7 @@ fn judge(
                     decisions
                         .extend(decided(&Member { at, change, by_branch: true })?.map(Decision::whole).transpose()?);
                 }
+                tags_are_free(&decisions, &push.updates)?;
                 if decisions.is_empty() || !passed.is_empty() {
                     let actor = push.actor.as_ref().map_err(Clone::clone)?;
                     pass_branch(scene, actor, &passed, &placeholder)?;
