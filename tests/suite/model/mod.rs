@@ -115,11 +115,13 @@ fn make(real: &mut Real, model: &mut Model, wanted: &Move) -> Result<(), String>
             (user, at, action, None, outcome)
         }
     };
-    // To delete a tag or a marker that is not there, or to push a marker that is, is git's affair: nothing happens.
+    // To delete a ref that is not there, or to push a marker that is, is git's affair: nothing happens.
     let published = matches!(model.state(at), State::Present(lifecycle) if lifecycle.is_published());
     let marked = model.state(at) == State::Present(Lifecycle::DeletionProposed);
     if (!published && matches!(action, Action::RefuseDeletion | Action::Delete))
         || (marked && action == Action::ProposeDeletion)
+        || (model.state(at) != State::Present(Lifecycle::Draft) && action == Action::DropDraft)
+        || (model.state(at) != State::Present(Lifecycle::Proposed) && action == Action::DropProposal)
     {
         return Ok(());
     }
