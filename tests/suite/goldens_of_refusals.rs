@@ -8,7 +8,7 @@ use crate::goldens::plain;
 use crate::packages::Shelf;
 use crate::signed::forged::{self, ZERO};
 use crate::signed::signers::{SID, world};
-use crate::steps::{P, settled_ledger};
+use crate::steps::{P, copy, settled_ledger};
 use crate::support::{Answer, World, config_map, kptfile};
 
 /// The refusals that were told so far.
@@ -137,13 +137,7 @@ fn every_refusal_is_the_golden_one() {
     ann.git(&["reset", "-q", "--hard", &begun]).ok();
     told.refused("stale-base", "a proposal begun before the last revision", &ann.propose(P, "w4"));
     ann.reset();
-    ann.package("net/copy", "one");
-    let upstream = "{\"upstreamRef\":{\"upstreamRef\":{\"name\":\"packages.net.router.w1\"}}}";
-    let line = format!(
-        "kpt:{{\"package\":\"net/copy\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{{\"type\":\"clone\",\"clone\":{upstream}}}}}"
-    );
-    ann.git(&["commit", "-q", "--amend", "-m", &format!("a clone\n\n{line}")]).ok();
-    ann.draft("net/copy", "w1").ok();
+    copy(ann, "net/copy");
     let marker = format!("refs/tags/{P}/v1:refs/heads/deletionProposed/{P}/v1");
     told.refused("referenced", "the deletion of what another was made from", &ann.push(&marker));
 

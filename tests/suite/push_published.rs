@@ -2,7 +2,7 @@
 //!
 //! Never here: how it got published (see `push_approvals`).
 
-use crate::steps::{P, lifecycle, publish};
+use crate::steps::{P, copy, lifecycle, publish};
 use crate::support::World;
 use crate::untouched::refused;
 
@@ -128,13 +128,7 @@ fn a_revision_that_another_was_made_from_stays() {
     ann.package(P, "one");
     publish(&world, &ann, P, "w1");
     ann.reset();
-    ann.package("net/copy", "one");
-    let upstream = "{\"upstreamRef\":{\"upstreamRef\":{\"name\":\"packages.net.router.w1\"}}}";
-    let line = format!(
-        "kpt:{{\"package\":\"net/copy\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{{\"type\":\"clone\",\"clone\":{upstream}}}}}"
-    );
-    ann.git(&["commit", "-q", "--amend", "-m", &format!("a clone\n\n{line}")]).ok();
-    ann.draft("net/copy", "w1").ok();
+    copy(&ann, "net/copy");
     let marker = format!("refs/tags/{P}/v1:refs/heads/deletionProposed/{P}/v1");
     refused(&world, "referenced", "is referenced as upstream by: packages.net.copy.w1", || ann.push(&marker));
     ann.push(":refs/heads/drafts/net/copy/w1").ok();

@@ -14,6 +14,16 @@ pub(crate) fn publish(world: &World, by: &Workdir, package: &str, workspace: &st
     approver(world, &commit).approve(&commit, package, workspace).ok();
 }
 
+/// Saves a draft `w1` of a package, whose commit says that it was made from the first revision of [`P`].
+pub(crate) fn copy(by: &Workdir, package: &str) {
+    by.package(package, "one");
+    let upstream = "{\"upstreamRef\":{\"upstreamRef\":{\"name\":\"packages.net.router.w1\"}}}";
+    let task = format!("{{\"type\":\"clone\",\"clone\":{upstream}}}");
+    let line = format!("kpt:{{\"package\":\"{package}\",\"workspaceName\":\"w1\",\"revision\":\"0\",\"task\":{task}}}");
+    by.git(&["commit", "-q", "--amend", "-m", &format!("a clone\n\n{line}")]).ok();
+    by.draft(package, "w1").ok();
+}
+
 /// A clone of bob's that has a commit.
 pub(crate) fn approver(world: &World, commit: &str) -> Workdir {
     let bob = world.clone("bob", "packages");

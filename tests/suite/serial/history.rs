@@ -89,6 +89,7 @@ impl Package {
         let there = self.revisions.get(&at);
         let next = match &operation.wish {
             Wish::Read => self.clone(),
+            Wish::Push(action, _) if names_nothing(there, *action) => self.clone(),
             Wish::Push(action, commit) => self.step(at, *action, commit.as_ref())?,
             Wish::Set(wanted, bound) => {
                 if bound.as_ref().is_some_and(|bound| !shows(there, Some(bound))) {
@@ -145,6 +146,17 @@ impl Package {
         next.revisions.insert(at, Revision { lifecycle, commit: commit.clone(), number });
         Some(next)
     }
+}
+
+/// Whether a push deletes a ref that is not there: git takes it, and nothing happens.
+fn names_nothing(there: Option<&Revision>, action: Action) -> bool {
+    let of = match action {
+        Action::DropDraft => Lifecycle::Draft,
+        Action::DropProposal => Lifecycle::Proposed,
+        Action::RefuseDeletion => Lifecycle::DeletionProposed,
+        _ => return false,
+    };
+    there.is_none_or(|there| there.lifecycle != of)
 }
 
 /// Whether a revision looks as it was seen.

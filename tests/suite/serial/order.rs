@@ -59,7 +59,7 @@ impl Search<'_> {
 
 #[cfg(test)]
 mod tests {
-    use stoop::domain::lifecycle::Action::{Approve, Delete, Propose, ProposeDeletion, Reject, Save};
+    use stoop::domain::lifecycle::Action::{Approve, Delete, DropDraft, Propose, ProposeDeletion, Reject, Save};
     use stoop::domain::lifecycle::Lifecycle::{self, Draft, Proposed, Published};
 
     use super::super::history::{Commit, Seen, Told, Wish};
@@ -117,6 +117,12 @@ mod tests {
             read((10, 11), 0, Some(seen(Draft, "a", 0))),
         ];
         assert!(explain(&more).is_ok());
+        // The second deletion of one draft finds nothing; a draft that was never dropped does not go away.
+        let dropped = |time| operation(time, 0, Wish::Push(DropDraft, None), Told::Done);
+        let twice = [push((0, 1), 0, Save, "a", ""), dropped((2, 5)), dropped((3, 6)), read((7, 8), 0, None)];
+        assert!(explain(&twice).is_ok());
+        let kept = [push((0, 1), 0, Save, "a", ""), dropped((2, 3)), read((4, 5), 0, Some(seen(Draft, "a", 0)))];
+        assert!(explain(&kept).is_err());
     }
 
     #[test]
