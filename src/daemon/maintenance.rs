@@ -70,6 +70,10 @@ fn maintain_one(repository: &ManagedRepository, days: u32) -> Result<(), GitErro
     }
     if let Some(pack) = due(repository)? {
         let _writer = guarded.lock();
+        if git::gc_runs(path) {
+            tracing::debug!(path = %path.display(), "git gc packs the refs at this moment");
+            return Ok(());
+        }
         git::pack_refs(path, pack)?;
         tracing::info!(path = %path.display(), all = pack == Pack::All, "loose refs were packed");
     }

@@ -26,7 +26,7 @@ pub(super) fn may_be_at(repository: &Path, made: SystemTime) -> bool {
 }
 
 /// Whether a process runs and is called git, or like a part of git.
-fn is_git(pid: u32) -> bool {
+pub(super) fn is_git(pid: u32) -> bool {
     let called = fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("git"));
     called && ProcessId::of(pid).is_some_and(|process| !process.is_gone())
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::abandoned_locks;
 use super::command::git;
 use super::error::GitError;
+use super::living_gits;
 use crate::process::ProcessId;
 
 /// How long git may take; nobody else can write meanwhile.
@@ -24,6 +25,16 @@ pub enum Pack {
     Tags,
     /// All. Deleting a packed ref writes the whole file anew, so this is for when there are very many.
     All,
+}
+
+/// Whether a `git gc` runs in the repository, by the `gc.pid` that it writes first. One in another process namespace is not
+/// seen.
+///
+/// It prunes loose refs without the lock of `packed-refs`, which is how Stoop's hook tells that from a deletion: whoever packs
+/// at the same moment makes that prune look like one, and it is refused.
+pub fn gc_runs(repository: &Path) -> bool {
+    let written = std::fs::read_to_string(repository.join("gc.pid")).unwrap_or_default();
+    written.split_whitespace().next().and_then(|pid| pid.parse().ok()).is_some_and(living_gits::is_git)
 }
 
 /// Moves loose refs into `packed-refs`. The caller is the one writer, so that no transaction of ours meets the lock. The
@@ -82,6 +93,27 @@ mod tests {
         let error = pack_refs(&repo.path, Pack::Tags).expect_err("it is locked").to_string();
         assert!(error.contains("pack-refs") && error.contains("packed-refs.lock"), "{error}");
         assert!(loose("packed-refs.lock"), "it is not ours to remove");
+    }
+
+    #[test]
+    fn a_gc_runs_as_long_as_who_wrote_its_file() {
+        let repo = Repo::new("sha1");
+        let write = |text: &str| std::fs::write(repo.path.join("gc.pid"), text).expect("written");
+        assert!(!gc_runs(&repo.path));
+        for text in ["", "x host", "4294967295 host", "0 host", &format!("{} host", std::process::id())] {
+            write(text);
+            assert!(!gc_runs(&repo.path), "{text}");
+        }
+        let mut command = git(&repo.path);
+        let mut child = command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let child = child.as_mut().expect("it runs");
+        write(&format!("{} host", child.id()));
+        // It answers, so it is git by now and no more what it was made from.
+        std::io::Write::write_all(child.stdin.as_mut().expect("piped"), b"HEAD\n").expect("asked");
+        child.stdout.as_mut().expect("piped").read_exact(&mut [0; 4]).expect("answered");
+        assert!(gc_runs(&repo.path));
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        assert!(!gc_runs(&repo.path));
     }
 
     #[test]

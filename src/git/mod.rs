@@ -40,7 +40,7 @@ pub use discover::repositories;
 pub use error::GitError;
 pub use import::import_bare;
 pub use ledger_store::{BEFORE, LedgerStore};
-pub use maintenance::{Pack, pack_refs};
+pub use maintenance::{Pack, gc_runs, pack_refs};
 pub use program::{Setting, exec_path, git_version, settings};
 pub use quarantine::clear_abandoned_overlays;
 pub use reader::Reader;
