@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::decide::Decision;
 use super::push::told::Told;
+use crate::domain::by_package::ByPackage;
 use crate::domain::ledger::Deed;
 use crate::domain::names::PackagePath;
 use crate::domain::oid::ObjectId;
@@ -83,17 +84,16 @@ pub enum LeaseStage {
 }
 
 impl Lease {
-    /// Whether it holds a package of which `wanted` says yes.
-    fn any_package(&self, mut wanted: impl FnMut(&PackagePath) -> bool) -> bool {
-        match &self.purpose {
-            Purpose::Change(decision, _) => wanted(&decision.change.package),
-            Purpose::Part(package) => wanted(package),
-            Purpose::Trunk(trunk) => {
-                let mut decided = trunk.decided.iter().map(|(decision, _)| &decision.change.package);
-                decided.any(&mut wanted) || trunk.passed.iter().any(wanted)
-            }
-            Purpose::Import(..) => false,
-        }
+    /// The packages it holds.
+    fn packages(&self) -> impl Iterator<Item = &PackagePath> {
+        let (one, trunk) = match &self.purpose {
+            Purpose::Change(decision, _) => (Some(&decision.change.package), None),
+            Purpose::Part(package) => (Some(package), None),
+            Purpose::Trunk(trunk) => (None, Some(trunk)),
+            Purpose::Import(..) => (None, None),
+        };
+        let decided = trunk.into_iter().flat_map(|trunk| &trunk.decided).map(|(decision, _)| &decision.change.package);
+        one.into_iter().chain(decided).chain(trunk.into_iter().flat_map(|trunk| &trunk.passed))
     }
 
     /// How long ago it was given.
@@ -104,6 +104,17 @@ impl Lease {
     /// Whether it waits for a push that is over: its process is gone, or, where no process is known, its time is up.
     pub fn is_over(&self, now: Instant) -> bool {
         self.process.map_or(now >= self.until, ProcessId::is_gone)
+    }
+}
+
+/// The packages that pushes held at one moment.
+#[derive(Debug, Default)]
+pub struct Held(ByPackage<()>);
+
+impl Held {
+    /// Whether the package is one of them, or overlaps one.
+    pub fn overlaps(&self, package: &PackagePath) -> bool {
+        self.0.overlapping(package).next().is_some()
     }
 }
 
@@ -125,25 +136,31 @@ impl Leases {
         self.waiting_for(package).any(|lease| (own.is_none() || lease.process != own) && !lease.is_over(now))
     }
 
+    /// The same for whoever asks of many packages.
+    pub fn held(&self, own: Option<ProcessId>) -> Held {
+        let is_over = self.over();
+        self.waiting(|lease| (own.is_some() && lease.process == own) || is_over(lease))
+    }
+
     /// The same for whoever completes changes, by what [`Leases::over`] said before the refs were read.
-    pub fn wait_for(&self, package: &PackagePath, is_over: impl Fn(&Lease) -> bool) -> bool {
-        self.waiting_for(package).any(|lease| !is_over(lease))
+    pub fn waiting(&self, is_over: impl Fn(&Lease) -> bool) -> Held {
+        let mut held = Held::default();
+        let waiting = self.leases.iter().filter(|lease| lease.stage == LeaseStage::Waiting && !is_over(lease));
+        waiting.flat_map(Lease::packages).for_each(|package| *held.0.entry(package) = ());
+        held
     }
 
     fn waiting_for(&self, package: &PackagePath) -> impl Iterator<Item = &Lease> {
         let waiting = self.leases.iter().filter(|lease| lease.stage == LeaseStage::Waiting);
-        waiting.filter(|lease| lease.any_package(|held| held.overlaps(package)))
+        waiting.filter(|lease| lease.packages().any(|held| held.overlaps(package)))
     }
 
-    /// Whether git is still to move another ref of the push that holds `lease`, which is part of the same change. Until
-    /// then the change is not complete: to finish it for the push would take that ref away under git's hands.
-    fn has_part_to_come(&self, lease: &Lease, is_over: impl Fn(&Lease) -> bool) -> bool {
-        self.leases.iter().any(|part| {
-            part.stage == LeaseStage::Waiting
-                && matches!(&part.purpose, Purpose::Part(package) if lease.any_package(|held| held == package))
-                && part.process == lease.process
-                && !is_over(part)
-        })
+    /// The changes, by process and package, of which git is still to move a part. Until then the change is not complete: to
+    /// finish it for the push would take that ref away under git's hands.
+    fn parts_to_come(&self, is_over: impl Fn(&Lease) -> bool) -> HashSet<(Option<ProcessId>, &PackagePath)> {
+        let part = |lease: &&Lease| matches!(lease.purpose, Purpose::Part(_)) && lease.stage == LeaseStage::Waiting;
+        let parts = self.leases.iter().filter(part).filter(|lease| !is_over(lease));
+        parts.flat_map(|lease| lease.packages().map(|package| (lease.process, package))).collect()
     }
 
     /// Says of each lease what [`Lease::is_over`] says, and asks only once for each process: one push may hold thousands.
@@ -167,10 +184,12 @@ impl Leases {
                 part.stage = LeaseStage::Done(Vec::new());
             }
         }
+        let to_come = self.parts_to_come(&is_over);
+        let is_whole = |lease: &Lease| !lease.packages().any(|package| to_come.contains(&(lease.process, package)));
         let whole: Vec<bool> = self
             .leases
             .iter()
-            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && !self.has_part_to_come(lease, &is_over))
+            .map(|lease| lease.stage == LeaseStage::Waiting && moved(lease) && is_whole(lease))
             .collect();
         for (lease, _) in self.leases.iter_mut().zip(whole).filter(|(_, whole)| *whole) {
             lease.stage = LeaseStage::Moved;
@@ -183,14 +202,16 @@ impl Leases {
         });
     }
 
-    /// Whether a push's refs for this package have moved and the rest is being done.
-    pub fn completes(&self, package: &PackagePath) -> bool {
-        self.leases.iter().any(|lease| lease.stage == LeaseStage::Moved && lease.any_package(|held| held == package))
+    /// The packages of which a push's refs have moved and the rest is being done.
+    pub fn moved(&self) -> HashSet<PackagePath> {
+        let moved = self.leases.iter().filter(|lease| lease.stage == LeaseStage::Moved);
+        moved.flat_map(Lease::packages).cloned().collect()
     }
 
     /// Whether every update that a push was allowed has its outcome.
     pub fn is_told(&self, process: Option<ProcessId>, names: &[RefName]) -> bool {
-        let of_push = |lease: &&Lease| names.contains(&lease.name) && (lease.process == process || process.is_none());
+        let names: HashSet<&RefName> = names.iter().collect();
+        let of_push = |lease: &&Lease| (lease.process == process || process.is_none()) && names.contains(&lease.name);
         self.leases.iter().filter(of_push).all(|lease| matches!(lease.stage, LeaseStage::Done(_)))
     }
 
@@ -301,9 +322,12 @@ mod tests {
         let is_over = leases.over();
         child.kill().and_then(|()| child.wait()).expect("it ends");
         leases.note_moved(|_| false, &is_over);
-        assert!(leases.any_waiting() && leases.wait_for(&package, &is_over), "its refs are looked at once more");
+        assert!(
+            leases.any_waiting() && leases.waiting(&is_over).overlaps(&package),
+            "its refs are looked at once more"
+        );
         note_moved(&mut leases, |_| false);
-        assert!(!leases.any_waiting() && !leases.wait_for(&package, leases.over()));
+        assert!(!leases.any_waiting() && !leases.waiting(leases.over()).overlaps(&package));
     }
 
     #[test]
@@ -311,13 +335,17 @@ mod tests {
         let own = part("refs/heads/drafts/net/router/w1", Some(living()));
         let mut leases = Leases::default();
         leases.add(vec![own.clone()]);
-        assert!(leases.has_part_to_come(&own, leases.over()));
+        let comes = |leases: &Leases, lease: &Lease| {
+            let to_come = leases.parts_to_come(leases.over());
+            lease.packages().any(|package| to_come.contains(&(lease.process, package)))
+        };
+        assert!(comes(&leases, &own));
         let gone = ProcessId { pid: u32::MAX - 1, start: 1 };
-        assert!(!leases.has_part_to_come(&part("refs/heads/x", Some(gone)), leases.over()));
+        assert!(!comes(&leases, &part("refs/heads/x", Some(gone))));
         note_moved(&mut leases, |_| false);
         assert!(leases.any_waiting());
         note_moved(&mut leases, |_| true);
-        assert!(!leases.any_waiting() && !leases.has_part_to_come(&own, leases.over()));
+        assert!(!leases.any_waiting() && !comes(&leases, &own));
     }
 
     #[test]
@@ -332,5 +360,32 @@ mod tests {
         leases.add(vec![part("refs/heads/drafts/net/router/w1", Some(own))]);
         assert!(leases.holds(&package, None) && leases.holds(&PackagePath::parse("net").expect("valid"), Some(gone)));
         assert!(!leases.holds(&package, Some(own)) && !leases.holds(&PackagePath::parse("x").expect("valid"), None));
+    }
+
+    #[test]
+    fn whoever_asks_of_many_packages_hears_what_is_said_of_each() {
+        let (own, gone) = (living(), ProcessId { pid: u32::MAX - 1, start: 1 });
+        let path = |text: &str| PackagePath::parse(text).expect("valid");
+        let lease = |package: &str, process, stage| {
+            let purpose = Purpose::Part(path(package));
+            Lease { purpose, stage, ..part(&format!("refs/heads/drafts/{package}/w1"), process) }
+        };
+        let mut leases = Leases::default();
+        leases.add(vec![
+            lease("net/router", Some(own), LeaseStage::Waiting),
+            lease("net/switch", Some(gone), LeaseStage::Waiting),
+            lease("web", None, LeaseStage::Waiting),
+            lease("web/shop", Some(own), LeaseStage::Waiting),
+            lease("db", Some(own), LeaseStage::Moved),
+        ]);
+        for process in [None, Some(own), Some(gone)] {
+            let held = leases.held(process);
+            for package in ["net", "net/router", "net/router/x", "net/switch", "net-x", "web", "web/shop/x", "db", "z"]
+            {
+                let package = path(package);
+                assert_eq!(held.overlaps(&package), leases.holds(&package, process), "{package} {process:?}");
+            }
+        }
+        assert_eq!(leases.moved(), HashSet::from([path("db")]));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Never here: finding repositories (see `repositories`).
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::terms::{PolicySource, Terms};
 use crate::domain::oid::ObjectId;
 use crate::domain::policy::break_glass::Reason;
 use crate::domain::push_certificate::Certificate;
-use crate::domain::refs::{RefKind, classify};
+use crate::domain::refs::{RefKind, RefName, classify};
 use crate::domain::trunk::Trunk;
 use crate::git::RefSnapshot;
 use crate::index::assemble::of_package;
@@ -134,6 +135,7 @@ impl ManagedRepository {
         let Some(before) = self.settled().take().filter(|before| before != refs) else { return };
         let registration = &self.guarded.key().registration;
         let mut leases = self.leases();
+        let leased: HashSet<&RefName> = leases.iter_mut().map(|lease| &lease.name).collect();
         for name in before.changed(refs) {
             let managed = match classify(name, registration) {
                 RefKind::Draft(..) | RefKind::Proposed(..) | RefKind::DeletionProposed(..) => true,
@@ -141,7 +143,7 @@ impl ManagedRepository {
                 // The branch also moves without touching a package, which is nobody's business.
                 _ => false,
             };
-            if managed && !leases.iter_mut().any(|lease| lease.name == *name) {
+            if managed && !leased.contains(name) {
                 self.metrics.found(RescanFinding::Ref);
             }
         }

@@ -128,14 +128,16 @@ fn move_refs(repository: &ManagedRepository, writer: &Writer<'_>) -> Result<(Fou
     // Intents that do not name yet what is moved for them: the ledger says it before it is done.
     let mut unnamed = Draft::default();
     let branch = &guarded.key().registration.branch;
+    let waiting = repository.leases().waiting(&is_over);
+    let moved = repository.leases().moved();
     for entry in view.ledger.with_intent() {
         let Some(intent) = &entry.intent else { continue };
-        if repository.leases().wait_for(&entry.package, &is_over) {
+        if waiting.overlaps(&entry.package) {
             continue;
         }
         let completion = Refs::now(&view).completion(&reader, branch, entry, intent)?;
         let is_left = matches!(&completion, Completion::Finish(missing) if !missing.is_empty());
-        if (is_left || completion == Completion::OnTop) && !repository.leases().completes(&entry.package) {
+        if (is_left || completion == Completion::OnTop) && !moved.contains(&entry.package) {
             repository.metrics.found(RescanFinding::Unfinished);
         }
         match completion {

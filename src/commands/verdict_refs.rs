@@ -4,7 +4,7 @@
 //! a push under way, or the ledger's intent, accounts for is obeyed; every one is removed.
 //! Never here: such refs that come through `proc-receive` (see `push::verdict`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::decide::{Scene, decide};
 use super::lease::{Lease, LeaseStage, Purpose};
@@ -126,7 +126,8 @@ fn carry_out_push(repository: &ManagedRepository, writer: &Writer<'_>, push: Vec
         .collect();
     let also = Also { edits: removals.clone(), variables, ..Also::default() };
     let outcome = decided.and_then(|decided| transition::carry_out(repository, writer, &view, &decided, also));
-    let of_push = |lease: &Lease| removals.iter().any(|removal| removal.name == lease.name);
+    let names: HashSet<&RefName> = removals.iter().map(|removal| &removal.name).collect();
+    let of_push = |lease: &Lease| names.contains(&lease.name);
     if let Err(refusal) = outcome {
         tracing::warn!(refs = removals.len(), %refusal, "a push's decisions could not be carried out any more");
         remove(repository, writer, &removals);

@@ -4,6 +4,7 @@
 
 pub mod annotation;
 pub mod announcement;
+pub mod by_package;
 pub mod change;
 pub mod completion;
 pub mod dropped;

@@ -4,6 +4,7 @@
 //! long as they are safe; names that are about to be made must also pass Porch's rules (`check_new`).
 //! Never here: refs (see `refs`), and what may be done with a name.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -65,6 +66,12 @@ macro_rules! text_newtype {
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -187,6 +187,47 @@ fn a_deletion_and_a_rejection_are_announced_too() {
 }
 
 #[test]
+fn what_is_restored_is_announced_with_a_daemon_and_without() {
+    let mut stage = Stage::new();
+    let (root, config) = (stage.world.root(), stage.world.config());
+    let place = ["--root", root.to_str().expect("text"), "--config", config.to_str().expect("text")];
+    let restore = |world: &World, args: &[&str]| world.stoop(&[args, &place].concat()).ok();
+    let ann = stage.world.clone("ann", "packages");
+    let commit = ann.package(P, "one");
+    ann.draft(P, "w1").ok();
+    let (draft, tag) = (format!("refs/heads/drafts/{P}/w1"), format!("refs/tags/{P}/v1"));
+    ann.push(&format!(":{draft}")).ok();
+    restore(&stage.world, &["restore", "packages", P, "w1", "--user", "art"]);
+    // git told that the draft came and went, Stoop that it came back.
+    assert_eq!(stage.wait_for(1), [vec![created(&draft, &commit)]]);
+
+    ann.propose(P, "w1").ok();
+    approver(&stage.world, &commit).approve(&commit, P, "w1").ok();
+    stage.wait_for(3);
+    stage.wait_for_note();
+    let merge = stage.value(&tag);
+    let noted = stage.value("refs/stoop/announced");
+    let behind = |world: &World| {
+        world.on_disk("packages", &["-c", "core.hooksPath=/dev/null", "update-ref", "-d", &tag]).ok();
+    };
+    behind(&stage.world);
+    restore(&stage.world, &["audit", "--restore", "--user", "ada", "packages"]);
+    assert_eq!(stage.wait_for(4)[3..], [vec![created(&tag, &merge)]]);
+    let runs = stage.runs();
+    let last = runs.iter().rfind(|run| run.is_stoop_s()).expect("it was told");
+    assert!(last.environment.contains(&"REMOTE_USER=ada".to_owned()), "{last:?}");
+
+    // What is restored while no daemon runs is announced by the next one, and nothing twice.
+    eventually("it is noted as announced", || (stage.value("refs/stoop/announced") != noted).then_some(()));
+    stage.world.stop_daemon("TERM");
+    behind(&stage.world);
+    restore(&stage.world, &["audit", "--restore", "--user", "ada", "packages"]);
+    assert_eq!(stage.told().len(), 4);
+    stage.world.start_daemon();
+    assert_eq!(stage.wait_for(5)[4..], [vec![created(&tag, &merge)]]);
+}
+
+#[test]
 fn a_daemon_killed_on_the_way_announces_after_its_next_start() {
     let mut stage = Stage::new();
     let amy = stage.world.clone("amy", "packages");

@@ -2,9 +2,13 @@
 //!
 //! Never here: whether a change may happen by itself (see `decide`).
 
+use std::collections::HashMap;
+
 use crate::commands::explain;
+use crate::domain::by_package::ByPackage;
 use crate::domain::change::Change;
 use crate::domain::lifecycle::Action;
+use crate::domain::names::{PackagePath, Workspace};
 use crate::domain::refusal::{Code, Refusal};
 
 /// One change of a push: a ref update is one, a move of the registered branch may be many.
@@ -30,11 +34,68 @@ pub enum Company {
     Clash(Refusal),
 }
 
-/// Says how one change stands to all of the push, among which it is itself.
-pub fn company(one: &Member, all: &[Member]) -> Company {
+/// All changes of a push, so that each finds the few that it may have to do with: a push may make thousands.
+///
+/// The lists hold positions among the members, in their order.
+#[derive(Debug)]
+pub struct Party<'m> {
+    members: &'m [Member],
+    of_revision: HashMap<(&'m PackagePath, &'m Workspace), Vec<usize>>,
+    /// Approvals and publications.
+    published: HashMap<&'m PackagePath, Vec<usize>>,
+    /// Approvals by a ref of their own.
+    by_own_ref: Vec<usize>,
+    /// Drafts and proposals.
+    written: ByPackage<Vec<usize>>,
+}
+
+impl<'m> Party<'m> {
+    /// The changes of a push, in the order of its updates.
+    pub fn new(members: &'m [Member]) -> Self {
+        let (mut of_revision, mut published) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        let (mut by_own_ref, mut written) = (Vec::new(), ByPackage::<Vec<usize>>::default());
+        for (position, Member { change, by_branch, .. }) in members.iter().enumerate() {
+            of_revision.entry((&change.package, &change.workspace)).or_default().push(position);
+            match change.action {
+                Action::Approve | Action::Publish => published.entry(&change.package).or_default().push(position),
+                Action::Save | Action::Propose => written.entry(&change.package).push(position),
+                _ => {}
+            }
+            if change.action == Action::Approve && !by_branch {
+                by_own_ref.push(position);
+            }
+        }
+        Self { members, of_revision, published, by_own_ref, written }
+    }
+
+    /// Says how one change stands to all of the push, among which it is itself.
+    pub fn company(&self, one: &Member) -> Company {
+        let (package, workspace) = (&one.change.package, &one.change.workspace);
+        let mut others = self.of_revision.get(&(package, workspace)).cloned().unwrap_or_default();
+        // Of those that would each be answered alike the first is enough.
+        let first = |list: &Vec<usize>| {
+            let another = |other: &Member| other.at != one.at && !is_same(&other.change, &one.change);
+            list.iter().copied().find(|position| another(&self.members[*position]))
+        };
+        others.extend(self.published.get(package).and_then(first));
+        others.extend(first(&self.by_own_ref));
+        let written = self.written.overlapping(package).filter(|(other, _)| *other != package);
+        others.extend(written.filter_map(|(_, list)| first(list)));
+        others.sort_unstable();
+        company(one, others.into_iter().map(|position| &self.members[position]))
+    }
+}
+
+/// Whether two changes are of the same package revision.
+fn is_same(one: &Change, other: &Change) -> bool {
+    one.package == other.package && one.workspace == other.workspace
+}
+
+/// Says how one change stands to others, which are in the order of the push.
+fn company<'m>(one: &Member, others: impl Iterator<Item = &'m Member>) -> Company {
     let change = &one.change;
-    for Member { at, change: other, by_branch } in all.iter().filter(|other| other.at != one.at) {
-        let same = other.package == change.package && other.workspace == change.workspace;
+    for Member { at, change: other, by_branch } in others.filter(|other| other.at != one.at) {
+        let same = is_same(change, other);
         match (same, change.action, other.action) {
             (true, Action::DropDraft, Action::Propose)
             | (true, Action::DropProposal, Action::Reject)
@@ -89,4 +150,38 @@ pub fn company(one: &Member, all: &[Member]) -> Company {
         }
     }
     Company::Alone
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::ledger::Via;
+
+    fn members() -> impl Strategy<Value = Vec<Member>> {
+        let package = prop::sample::select(vec!["a", "a/b", "a/b/c", "a-b", "b"]);
+        let one = (package, 1..3, prop::sample::select(Action::ALL.to_vec()), any::<bool>(), any::<bool>());
+        prop::collection::vec(one, 0..30).prop_map(|all| {
+            let mut at = 0;
+            let member = |(package, workspace, action, by_branch, of_next_update)| {
+                at += usize::from(of_next_update);
+                let package = PackagePath::parse(package).expect("valid");
+                let workspace = Workspace::parse(&format!("w{workspace}")).expect("valid");
+                Member { at, change: Change { package, workspace, action, commit: None, via: Via::Push }, by_branch }
+            };
+            all.into_iter().map(member).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn each_finds_all_that_it_has_to_do_with(members in members()) {
+            let party = Party::new(&members);
+            for one in &members {
+                prop_assert_eq!(party.company(one), company(one, members.iter()), "{:?}", one);
+            }
+        }
+    }
 }

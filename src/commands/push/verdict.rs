@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::branch::Ground;
-use super::company::{Company, Member, company};
+use super::company::{Company, Member, Party};
 use super::fit::MOST_LINES;
 use super::read::{Meaning, Move, PushedRef, read};
 use super::signed::PushedCertificate;
@@ -18,7 +18,7 @@ use super::{reply, signed};
 use crate::commands::decide::{Decision, Scene, decide, failed, pass_branch};
 use crate::commands::explain;
 use crate::commands::keep::keep;
-use crate::commands::lease::{LEASE_TIME, Lease, LeaseStage, Purpose, Trunk};
+use crate::commands::lease::{Held, LEASE_TIME, Lease, LeaseStage, Purpose, Trunk};
 use crate::commands::record::{self, Draft, person};
 use crate::commands::repository::ManagedRepository;
 use crate::commands::ruled;
@@ -394,10 +394,12 @@ fn judge(
     let terms = repository.terms(push.break_glass.clone(), signed.map(|signed| signed.certificate.clone()));
     let scene = Scene { guarded, view, reader, limits, terms: &terms };
     let members: Vec<Member> = meanings.iter().enumerate().flat_map(|(at, meaning)| members(at, meaning)).collect();
+    let party = Party::new(&members);
+    let held = repository.leases().held(push.process);
     let decided = |one: &Member| -> Result<Option<Decision>, Refusal> {
         let actor = push.actor.as_ref().map_err(Clone::clone)?;
-        free(repository, push, &one.change.package, &one.change.workspace)?;
-        match company(one, &members) {
+        free(repository, &held, &one.change.package, &one.change.workspace)?;
+        match party.company(one) {
             Company::Alone => decide(scene, actor, &one.change).map(Some),
             Company::Part => Ok(None),
             Company::Clash(refusal) => Err(refusal),
@@ -426,7 +428,7 @@ fn judge(
                     let actor = push.actor.as_ref().map_err(Clone::clone)?;
                     pass_branch(scene, actor, &passed, &placeholder)?;
                 }
-                passed.iter().try_for_each(|package| free(repository, push, package, &placeholder))?;
+                passed.iter().try_for_each(|package| free(repository, &held, package, &placeholder))?;
                 Ok(Judged::Branch(decisions, passed))
             }
         })
@@ -447,11 +449,11 @@ fn members(at: usize, meaning: &Result<Meaning, Refusal>) -> Vec<Member> {
 /// Nobody else is changing the package at this moment.
 fn free(
     repository: &ManagedRepository,
-    push: &Push,
+    held: &Held,
     package: &PackagePath,
     workspace: &Workspace,
 ) -> Result<(), Refusal> {
-    if repository.leases().holds(package, push.process) {
+    if held.overlaps(package) {
         repository.metrics.lease_wait(Door::Git);
         return Err(explain::busy(package, workspace));
     }

@@ -42,4 +42,5 @@ mod names;
 mod raw;
 mod sockets;
 mod steady;
+mod terminal;
 mod tls;
