@@ -104,6 +104,7 @@ fn where_another_program_owns_proc_receive_approvals_are_counted_the_same() {
     let bob = clone_with(world, "bob", &commit);
     let told = bob.approve(&commit, P, "w1").ok();
     assert!(told.stderr.contains("approval 1 of 2 recorded at"), "{}", told.stderr);
+    version_recorded(world);
     refused(world, "already-approved", "has approved net/router w1 already", || bob.approve(&commit, P, "w1"));
     assert!(!world.refs("packages").contains("refs/approve"));
     let told = clone_with(world, "amy", &commit).approve(&commit, P, "w1").ok();

@@ -78,6 +78,7 @@ fn a_merge_counts_as_the_last_approval_and_as_no_other() {
     let answer = refused(world, "approvals-missing", text, || bob.push(&to_main));
     assert!(answer.stderr.contains(&format!("refs/approve/{P}/w1")), "{}", answer.stderr);
     bob.approve(&commit, P, "w1").ok();
+    version_recorded(world);
     refused(world, "already-approved", "bob has approved net/router w1 already", || bob.push(&to_main));
     amy.push(&to_main).ok();
     assert_eq!(lifecycle(world, W1), "Published");

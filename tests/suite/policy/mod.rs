@@ -99,6 +99,15 @@ fn approve_by_subresource(world: &World, user: &str, name: &str, query: &str) ->
     world.kubectl(user, &["replace", "--raw", &path, "-f", file.to_str().expect("text")])
 }
 
+/// Waits until the ledger holds the version of an object that an approval, as one of several, has changed; that is written
+/// after the answer.
+fn version_recorded(world: &World) {
+    eventually("the object's version is recorded", || {
+        let last = world.on_disk("packages", &["log", "-1", "--format=%s", "refs/stoop/ledger"]).ok();
+        (last.stdout.trim_end() == "Record what was found").then_some(())
+    });
+}
+
 /// The lifecycle of an object.
 fn lifecycle(world: &World, name: &str) -> String {
     world.field(name, "{.spec.lifecycle}")
