@@ -45,27 +45,28 @@ pub struct Party<'m> {
     published: HashMap<&'m PackagePath, Vec<usize>>,
     /// Approvals by a ref of their own.
     by_own_ref: Vec<usize>,
-    /// Drafts and proposals.
-    written: ByPackage<Vec<usize>>,
+    /// What brings content that nobody has looked at: drafts, proposals, publications without one.
+    brought: ByPackage<Vec<usize>>,
 }
 
 impl<'m> Party<'m> {
     /// The changes of a push, in the order of its updates.
     pub fn new(members: &'m [Member]) -> Self {
         let (mut of_revision, mut published) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
-        let (mut by_own_ref, mut written) = (Vec::new(), ByPackage::<Vec<usize>>::default());
+        let (mut by_own_ref, mut brought) = (Vec::new(), ByPackage::<Vec<usize>>::default());
         for (position, Member { change, by_branch, .. }) in members.iter().enumerate() {
             of_revision.entry((&change.package, &change.workspace)).or_default().push(position);
-            match change.action {
-                Action::Approve | Action::Publish => published.entry(&change.package).or_default().push(position),
-                Action::Save | Action::Propose => written.entry(&change.package).push(position),
-                _ => {}
+            if matches!(change.action, Action::Approve | Action::Publish) {
+                published.entry(&change.package).or_default().push(position);
+            }
+            if brings_content(change.action) {
+                brought.entry(&change.package).push(position);
             }
             if change.action == Action::Approve && !by_branch {
                 by_own_ref.push(position);
             }
         }
-        Self { members, of_revision, published, by_own_ref, written }
+        Self { members, of_revision, published, by_own_ref, brought }
     }
 
     /// Says how one change stands to all of the push, among which it is itself.
@@ -79,11 +80,16 @@ impl<'m> Party<'m> {
         };
         others.extend(self.published.get(package).and_then(first));
         others.extend(first(&self.by_own_ref));
-        let written = self.written.overlapping(package).filter(|(other, _)| *other != package);
-        others.extend(written.filter_map(|(_, list)| first(list)));
+        let brought = self.brought.overlapping(package).filter(|(other, _)| *other != package);
+        others.extend(brought.filter_map(|(_, list)| first(list)));
         others.sort_unstable();
         company(one, others.into_iter().map(|position| &self.members[position]))
     }
+}
+
+/// Whether a change may bring a package to where none was, and so into or around another one of the push.
+fn brings_content(action: Action) -> bool {
+    matches!(action, Action::Save | Action::Propose | Action::Publish)
 }
 
 /// Whether two changes are of the same package revision.
@@ -135,8 +141,11 @@ fn company<'m>(one: &Member, others: impl Iterator<Item = &'m Member>) -> Compan
                     .next("approve one, then rebase and approve the other"),
                 );
             }
-            (false, Action::Save | Action::Propose, Action::Save | Action::Propose)
-                if other.package != change.package && other.package.overlaps(&change.package) =>
+            (false, one, another)
+                if brings_content(one)
+                    && brings_content(another)
+                    && other.package != change.package
+                    && other.package.overlaps(&change.package) =>
             {
                 return Company::Clash(
                     Refusal::new(
@@ -172,6 +181,30 @@ mod tests {
             };
             all.into_iter().map(member).collect()
         })
+    }
+
+    #[test]
+    fn packages_of_one_push_are_not_nested_whichever_way_they_come() {
+        let member = |at, package: &str, action| {
+            let (package, workspace) = (PackagePath::parse(package), Workspace::parse("w"));
+            let (package, workspace) = (package.expect("valid"), workspace.expect("valid"));
+            let change = Change { package, workspace, action, commit: None, via: Via::Push };
+            Member { at, change, by_branch: action == Action::Publish }
+        };
+        let nested = |one: &str, first, other: &str, second| {
+            let members = [member(0, one, first), member(1, other, second)];
+            let party = Party::new(&members);
+            members
+                .iter()
+                .all(|one| matches!(party.company(one), Company::Clash(refusal) if refusal.code == Code::Nested))
+        };
+        for first in [Action::Save, Action::Propose, Action::Publish] {
+            for second in [Action::Save, Action::Propose, Action::Publish] {
+                assert!(nested("a", first, "a/b", second) && nested("a/b/c", first, "a", second));
+                assert!(!nested("a", first, "a-b", second));
+            }
+            assert!(!nested("a", first, "a/b", Action::DropDraft));
+        }
     }
 
     proptest! {
